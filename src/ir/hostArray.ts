@@ -364,3 +364,12 @@ function fillNumbers(
 function unfit(dtype: DType, value: number | bigint | boolean): Jax2TfjsError {
   return new Jax2TfjsError("array-value", `${String(value)} is not a ${dtype} value`);
 }
+
+/** True if a parameter value of an equation is an array. */
+export function isHostArray(value: unknown): value is HostArray {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    (value as { bytes?: unknown }).bytes instanceof Uint8Array
+  );
+}

@@ -155,9 +155,8 @@ function encodePower(value: number, bias: number): number {
   if (!(value > 0) || value === Infinity) return 0xff;
   const exponent = exponentOf(value);
   if (exponent + bias < 0) return 0;
-  const ratio = value / 2 ** exponent;
-  // Half way (1.5) is a tie between two exponents; the even one wins.
-  const up = ratio > 1.5 || (ratio === 1.5 && (exponent + bias) % 2 === 1);
+  // Half way between two powers goes up, as in ml_dtypes: there is no mantissa to be even.
+  const up = value / 2 ** exponent >= 1.5;
   return Math.min(exponent + bias + (up ? 1 : 0), 0xff);
 }
 

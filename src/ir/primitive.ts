@@ -1,0 +1,148 @@
+/**
+ * The record of a primitive: its whole life in one place. `primitives/` holds one record per
+ * primitive; tracing, transformation and lowering ask the record and know no primitive by name.
+ */
+import type { ShapedArray } from "./aval.js";
+import type { HostArray } from "./hostArray.js";
+import type { ClosedJaxpr } from "./jaxpr.js";
+import type { Ops, Value } from "./ops.js";
+import type { Params } from "./params.js";
+import type { GraphValue, Tf } from "./tf.js";
+
+/** A rule that does not exist, with the reason that the user reads when it is needed. */
+export interface NoRule {
+  readonly kind: "no-rule";
+  readonly reason: string;
+}
+
+/** Says that a rule does not exist, and why. */
+export function none(reason: string): NoRule {
+  return { kind: "no-rule", reason };
+}
+
+export function isNoRule(rule: unknown): rule is NoRule {
+  return typeof rule === "object" && rule !== null && (rule as NoRule).kind === "no-rule";
+}
+
+/** Result types from argument types; throws a shape or dtype error in JAX's words. */
+export type AbstractEvalRule<P> = (
+  inputs: readonly ShapedArray[],
+  params: P,
+) => readonly ShapedArray[];
+
+/** A tangent or cotangent; null is a symbolic zero. */
+export type MaybeZero = Value | null;
+
+/** Forward derivative: results and their tangents. */
+export type JvpRule<P> = (
+  o: Ops,
+  primals: readonly Value[],
+  tangents: readonly MaybeZero[],
+  params: P,
+) => { readonly primals: readonly Value[]; readonly tangents: readonly MaybeZero[] };
+
+/** An argument of a transpose rule: a known value, or the type of the linear one asked for. */
+export type TransposeInput =
+  | { readonly kind: "known"; readonly value: Value }
+  | { readonly kind: "linear"; readonly aval: ShapedArray };
+
+/** Pulls cotangents of the results back to the linear inputs (null for the known ones). */
+export type TransposeRule<P> = (
+  o: Ops,
+  cotangents: readonly MaybeZero[],
+  inputs: readonly TransposeInput[],
+  params: P,
+) => readonly MaybeZero[];
+
+/** `vmap`: inputs with the position of their batch dimension (null: not batched). */
+export type BatchRule<P> = (
+  o: Ops,
+  inputs: readonly Value[],
+  dims: readonly (number | null)[],
+  params: P,
+) => { readonly outputs: readonly Value[]; readonly dims: readonly (number | null)[] };
+
+/** Emits TensorFlow nodes: one rule for eager and graph. `outs` are the result types. */
+export type TfjsRule<P> = (
+  tf: Tf,
+  inputs: readonly GraphValue[],
+  params: P,
+  outs: readonly ShapedArray[],
+) => readonly GraphValue[];
+
+/** Runs an inner program with concrete values: what eager control flow is given. */
+export interface EagerControl<V> {
+  run(program: ClosedJaxpr, args: readonly V[]): Promise<readonly V[]>;
+  /** Reads a scalar (predicate or branch index) back from the device. */
+  scalar(value: V): Promise<number>;
+}
+
+/**
+ * How a primitive with inner programs runs equation by equation: `control` decides which program
+ * runs next. Without it, eager mode runs the tfjs rule of the equation as one small graph.
+ */
+export type EagerRule<P> = <V>(
+  control: EagerControl<V>,
+  inputs: readonly V[],
+  params: P,
+) => Promise<readonly V[]>;
+
+/** A documented limit of the tfjs rule, shown in errors, expected failures and docs/SUPPORT.md. */
+export interface Limit {
+  readonly when: string;
+  readonly effect: string;
+  readonly why: string;
+}
+
+/** Properties that passes read instead of asking for names. */
+export interface Traits {
+  /** Each result element depends on the elements of the inputs at the same place only. */
+  readonly elementwise?: boolean;
+  /** Data movement only: no arithmetic. */
+  readonly view?: boolean;
+  /** An inner program that is simply called with the inputs; the parameter that holds it. */
+  readonly inlines?: string;
+  /** Must not be removed when its results are unused. */
+  readonly effectful?: boolean;
+}
+
+export interface PrimitiveRecord<P> {
+  /** As JAX prints it. */
+  readonly name: string;
+  readonly abstractEval: AbstractEvalRule<P>;
+  readonly jvp: JvpRule<P> | NoRule;
+  readonly transpose: TransposeRule<P> | NoRule;
+  readonly batch: BatchRule<P> | NoRule;
+  readonly tfjs: TfjsRule<P> | NoRule;
+  readonly eager?: EagerRule<P>;
+  readonly traits?: Traits;
+  readonly limits?: readonly Limit[];
+  /** Floating point operations of one equation, for `inspect`; elementwise: one per element. */
+  readonly flops?: (
+    inputs: readonly ShapedArray[],
+    params: P,
+    outs: readonly ShapedArray[],
+  ) => number;
+  /** Exact value for known inputs, used to fold constants without tfjs (integers, shapes, bits). */
+  readonly fold?: (
+    inputs: readonly HostArray[],
+    params: P,
+    outs: readonly ShapedArray[],
+  ) => readonly HostArray[] | null;
+}
+
+/** A primitive whose parameter type is only known to its own record. */
+export type Primitive<P = Params> = PrimitiveRecord<Params> & {
+  /** Never set: carries the parameter type, so that `bind` can check it. */
+  readonly paramsType?: P;
+};
+
+/**
+ * Makes the record of a primitive. Every rule is required: a missing one is a compile error, and
+ * `none("why")` is what a reader and a user get to see instead.
+ */
+export function definePrimitive<P>(record: PrimitiveRecord<P>): Primitive<P> {
+  // The one place where P is erased: equations hold params and primitive together, and only
+  // `bind`, which is typed by P, makes equations.
+  return record as unknown as Primitive<P>;
+}
