@@ -4,8 +4,13 @@
  * operations.ts. Called by everything in this folder and, through ../dims.ts, by the whole IR.
  */
 import { Jax2TfjsError } from "../errors.js";
-import type { Dim, DimFactor, DimOperation, DimTerm, SymbolicScope, Weighted } from "./expr.js";
 import {
+  type Dim,
+  type DimFactor,
+  type DimOperation,
+  type DimTerm,
+  type SymbolicScope,
+  type Weighted,
   DimExpr,
   checkSameScope,
   compareFactors,
@@ -354,8 +359,10 @@ function dividePolynomials(
   const divisor = typeof right === "number" ? right : constantValue(right);
   for (let step = 0; constantValue(dividend) === undefined; step++) {
     const leading = termsOf(dividend)[0];
-    const divisorLeading = divisor === undefined ? termsOf(right)[0] : ([unitTerm, divisor] as const);
-    if (leading === undefined || divisorLeading === undefined || step >= MAX_STEPS) return undefined;
+    const divisorLeading =
+      divisor === undefined ? termsOf(right)[0] : ([unitTerm, divisor] as const);
+    if (leading === undefined || divisorLeading === undefined || step >= MAX_STEPS)
+      return undefined;
     const term = divideTerms(leading[0], divisorLeading[0]);
     if (term === undefined || modulo(leading[1], divisorLeading[1]) !== 0) return undefined;
     const part = fromTerm(term, leading[1] / divisorLeading[1], scope);

@@ -66,6 +66,9 @@ export interface CachedBounds {
   readonly precision: BoundsPrecision;
 }
 
+/** Operations on larger operands are refused; it also limits how deeply they nest. */
+const MAX_KEY_LENGTH = 8192;
+
 let nextScopeId = 1;
 
 /**
@@ -153,6 +156,12 @@ export function variableFactor(name: string): DimFactor {
 
 export function operationFactor(operation: DimOperation, left: DimExpr, right: DimExpr): DimFactor {
   const key = `${operation}(${left.key},${right.key})`;
+  if (key.length > MAX_KEY_LENGTH) {
+    throw new Jax2TfjsError(
+      "dimension-overflow",
+      `A symbolic dimension with ${operation} is too large: it takes ${key.length} characters.`,
+    );
+  }
   const size = 1 + left.size + right.size;
   return { kind: "operation", operation, operands: [left, right], size, key };
 }
@@ -178,7 +187,7 @@ export function isConstantTerm(term: DimTerm): boolean {
 /** The only factor of a term, if it is one factor to the power 1. */
 export function singleFactor(term: DimTerm): DimFactor | undefined {
   const first = term.factors[0];
-  return term.factors.length === 1 && first !== undefined && first[1] === 1 ? first[0] : undefined;
+  return term.factors.length === 1 && first?.[1] === 1 ? first[0] : undefined;
 }
 
 /** The value of an expression that is known to be constant (an operand may be), or undefined. */
@@ -194,8 +203,10 @@ export function compareFactors(left: DimFactor, right: DimFactor): number {
   if (left === right) return 0;
   if (left.size !== right.size) return left.size - right.size;
   if (left.kind === "variable" || right.kind === "variable") {
-    // Operations are larger than variables, so here both are variables.
-    return compareText(left.key, right.key);
+    // An operation is always larger than a variable, so here both are variables.
+    return left.kind === "variable" && right.kind === "variable"
+      ? compareText(left.name, right.name)
+      : left.size - right.size;
   }
   if (left.operation !== right.operation) return compareText(left.operation, right.operation);
   const first = compareExprs(left.operands[0], right.operands[0]);
