@@ -286,13 +286,19 @@ export function collectVariables(dim: Dim, into: Set<string>): void {
  *
  * @throws Jax2TfjsError `mixed-symbolic-scopes`
  */
-export function checkSameScope(scope: SymbolicScope, other: DimExpr, when: string): void {
+export function checkSameScope(
+  scope: SymbolicScope,
+  other: DimExpr,
+  when: string,
+  scopeDescription = " ",
+  otherDescription = "unknown",
+): void {
   if (scope === other.scope) return;
   throw new Jax2TfjsError(
     "mixed-symbolic-scopes",
     `Invalid mixing of symbolic scopes ${when}.\n` +
-      `Expected  scope ${scope.toString()}\n` +
-      `and found for '${other.toString()}' (unknown) scope ${other.scope.toString()}\n` +
+      `Expected ${scopeDescription}scope ${scope.toString()}\n` +
+      `and found for '${other.toString()}' (${otherDescription}) scope ${other.scope.toString()}\n` +
       "See https://docs.jax.dev/en/latest/export/shape_poly.html#user-specified-symbolic-constraints.",
     { fix: "create all the symbolic shapes of one function with the same scope" },
   );
