@@ -25,8 +25,8 @@ BINARY = {
     "mul": operator.mul,
     "floordiv": operator.floordiv,
     "mod": operator.mod,
-    "max": core.max_dim if hasattr(core, "max_dim") else core_internal.max_dim,
-    "min": core.min_dim if hasattr(core, "min_dim") else core_internal.min_dim,
+    "max": core_internal.max_dim,
+    "min": core_internal.min_dim,
 }
 COMPARISONS = {
     ">=": operator.ge,
@@ -51,7 +51,14 @@ CONSTRAINTS = [
     ["min(a, b) >= 3"],
     ["a >= b + 2", "b >= 8", "c >= a - b"],
     ["floordiv(a, 3) >= 2", "mod(a, 3) >= 1"],
-    ["a - b == 0"],
+    ["a == b", "b == c"],
+    ["3*a == 2*b + 1"],
+    ["a^2 == b"],
+    ["b == 6"],
+    ["max(a, b) == b"],
+    ["a == floordiv(b, 2)", "b >= 4"],
+    ["mod(a, b) == 1", "b >= 2"],
+    ["b <= 0"],
     ["a <= 2*b", "b <= c", "c <= 10"],
     ["b^2 <= 50"],
 ]
@@ -85,10 +92,10 @@ def attempt(compute):
     return compute()
   except ZeroDivisionError:
     return {"error": "division by zero"}
-  except (ValueError, shape_poly.InconclusiveDimensionOperation) as error:
-    kind = "inconclusive" if isinstance(
-        error, core.InconclusiveDimensionOperation) else "value"
-    return {"error": clean(error), "kind": kind}
+  except (ValueError, core_internal.InconclusiveDimensionOperation) as error:
+    is_inconclusive = isinstance(error, core_internal.InconclusiveDimensionOperation)
+    kind = "inconclusive" if is_inconclusive else "value"
+    return {"error": clean(error), "kind": kind, "help": str(error).endswith(HELP)}
 
 
 def bounds(dim):

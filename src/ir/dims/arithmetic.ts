@@ -341,6 +341,8 @@ function divmodExpr(left: Dim, right: Dim, want: "floordiv" | "mod"): Dim {
     const scope = typeof left === "number" ? (right as DimExpr).scope : left.scope;
     const result = dividePolynomials(left, right, scope);
     if (result !== undefined) return result[want];
+    // JAX makes both atoms, the quotient first, and says so when scopes differ.
+    operandOf(right, "floordiv", scope);
     return fromOperation(want, left, right, scope);
   });
 }

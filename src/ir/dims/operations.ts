@@ -209,7 +209,8 @@ export function divideShapeSizes(dividend: readonly Dim[], divisor: readonly Dim
   if (dimEquals(left, right)) return 1;
   const remainder = modDims(left, right);
   if (remainder !== 0) {
-    throw inconclusive(
+    throw new Jax2TfjsError(
+      "inconclusive-dimension",
       `Cannot divide evenly the sizes of shapes ${printShape(dividend)} and ` +
         `${printShape(divisor)}. The remainder ${remainder.toString()} should be 0.`,
     );

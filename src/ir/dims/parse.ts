@@ -72,8 +72,8 @@ class ShapeParser {
     return token ?? endOf(this.text);
   }
 
-  private error(detail: string): Jax2TfjsError {
-    const { before, after, offset } = this.token;
+  private error(detail: string, offset = this.token.offset): Jax2TfjsError {
+    const { before, after } = this.token;
     return new Jax2TfjsError(
       "dimension-syntax",
       `syntax error in symbolic shape ${this.description} ` +
@@ -114,10 +114,10 @@ class ShapeParser {
       return inner;
     }
     while (!followShape.includes(this.token.kind)) {
-      const { kind, text } = this.token;
+      const { kind, text, offset } = this.token;
       if (kind === "ELLIPSIS") {
         const like = this.likeForPlaceholder(this.dimensions.length);
-        for (const dim of like.slice(this.dimensions.length)) this.addDimension(dim);
+        for (const dim of like.slice(this.dimensions.length)) this.addDimension(dim, offset);
         this.position++;
         break;
       }
@@ -125,9 +125,9 @@ class ShapeParser {
         const like = this.likeForPlaceholder(this.dimensions.length + 1);
         const dim = like[this.dimensions.length] ?? null;
         this.position++;
-        this.addDimension(dim);
+        this.addDimension(dim, offset);
       } else {
-        this.addDimension(this.expr());
+        this.addDimension(this.expr(), offset);
       }
       if (followShape.includes(this.token.kind)) break;
       this.consume("COMMA");
@@ -149,16 +149,19 @@ class ShapeParser {
     return this.like;
   }
 
-  private addDimension(dim: Dim | null): void {
+  /** JAX's message shows the token after the dimension; we point at the dimension. */
+  private addDimension(dim: Dim | null, offset: number): void {
     if (dim === null) {
       throw this.error(
         `unexpected placeholder for unknown dimension; like=${printLike(this.like)}`,
+        offset,
       );
     }
     if (typeof dim === "number" && this.like !== undefined) {
       // Where `like` has no dimension at all, JAX fails with an IndexError.
       if (this.like[this.dimensions.length] !== dim) {
-        throw this.error(`different size ${dim} for known dimension; like=${printLike(this.like)}`);
+        const detail = `different size ${dim} for known dimension; like=${printLike(this.like)}`;
+        throw this.error(detail, offset);
       }
     }
     this.dimensions.push(dim);
