@@ -17,7 +17,6 @@ export default defineConfig({
   test: {
     environment: "node",
     exclude: [...configDefaults.exclude, "**/.cache/**"],
-    passWithNoTests: true,
     allowOnly: !isCi,
     projects: [
       {
@@ -35,6 +34,7 @@ export default defineConfig({
         test: {
           name: "oracle",
           include: ["tests/oracle/**/*.test.ts"],
+          globalSetup: ["tests/support/unpackOracleSetup.ts"],
           testTimeout: 180 * seconds,
           hookTimeout: 180 * seconds,
         },

@@ -49,12 +49,15 @@ export function readTar(archive: Buffer): TarEntry[] {
     archive.toString("latin1", start, end).replace(/\0.*$/s, "");
   const entries: TarEntry[] = [];
   let at = 0;
-  while (at + blockSize <= archive.length && archive[at] !== 0) {
+  const broken = (): Error => new Error(`broken tar archive at byte ${at}`);
+  // The end is marked by a block of zeros.
+  while (archive[at] !== 0) {
+    if (at + blockSize > archive.length) throw broken();
     const prefix = text(at + 345, at + 500);
     const name = text(at, at + 100);
     const size = Number.parseInt(text(at + 124, at + 136), 8);
     const start = at + blockSize;
-    if (!(size >= 0) || start + size > archive.length) throw new Error(`broken tar at byte ${at}`);
+    if (!(size >= 0) || start + size > archive.length) throw broken();
     const path = prefix === "" ? name : `${prefix}/${name}`;
     entries.push({ path, bytes: archive.subarray(start, start + size) });
     at = start + Math.ceil(size / blockSize) * blockSize;
