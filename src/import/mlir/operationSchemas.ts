@@ -195,3 +195,42 @@ for (const [operation, names] of Object.entries(otherAttributes)) {
 export function propertySchema(operation: string): readonly PropertySchema[] | undefined {
   return schemas.get(operation);
 }
+
+/** Attributes of current StableHLO operations that are not called as in VHLO. */
+const groupedAttributes: Readonly<Record<string, string>> = {
+  all_gather: "channel_handle",
+  all_reduce: "channel_handle",
+  all_to_all: "channel_handle",
+  collective_broadcast: "channel_handle",
+  collective_permute: "channel_handle",
+  collective_reduce: "channel_handle",
+  convolution: "dimension_numbers",
+  dot_general: "algorithm dot_dimension_numbers",
+  dynamic_conv: "dimension_numbers",
+  dynamic_gather: "dimension_numbers",
+  gather: "dimension_numbers",
+  recv: "channel_handle",
+  reduce_scatter: "channel_handle",
+  scatter: "scatter_dimension_numbers",
+  send: "channel_handle",
+};
+
+const noAttributes: ReadonlySet<string> = new Set();
+const inherent = new Map<string, ReadonlySet<string>>();
+
+/** The names of the attributes that an upgraded operation defines; others are discardable. */
+export function inherentAttributes(operation: string): ReadonlySet<string> {
+  const known = inherent.get(operation);
+  if (known !== undefined) return known;
+  const names = new Set((schemas.get(operation) ?? []).map(({ name }) => name));
+  const base = operation.replace(/^stablehlo\./, "");
+  if (base !== operation) {
+    for (const version of ["_v1", "_v2"]) {
+      for (const { name } of schemas.get(`vhlo.${base}${version}`) ?? []) names.add(name);
+    }
+    for (const name of split(groupedAttributes[base] ?? "")) names.add(name);
+  }
+  const result = names.size === 0 ? noAttributes : names;
+  inherent.set(operation, result);
+  return result;
+}

@@ -45,6 +45,13 @@ export function decodeSdyAttribute(reader: EntryReader): MlirAttribute | null {
   return { kind: "opaque", dialect: "sdy", text, bytes: new Uint8Array() };
 }
 
+/** The longest name that fits: what follows a name may be letters. */
+const namePrefix = new RegExp(
+  `^#sdy\\.(${[...new Set(encodings.map(([name]) => name))]
+    .sort((a, b) => b.length - a.length)
+    .join("|")})`,
+);
+
 const quoted = (name: string): string => JSON.stringify(name);
 const braces = (items: readonly string[]): string => `{${items.join(", ")}}`;
 
@@ -64,7 +71,7 @@ function stripped(attribute: MlirAttribute): string {
   if (attribute.kind !== "opaque" || attribute.text === null) {
     throw corrupt(`a sharding attribute contains ${attribute.kind}`);
   }
-  return attribute.text.replace(/^#sdy\.[a-z_]+/, "");
+  return attribute.text.replace(namePrefix, "");
 }
 
 const nested = (reader: EntryReader): string[] => list(reader, () => stripped(reader.attribute()));
