@@ -17,7 +17,7 @@ import {
 } from "./jaxpr.js";
 import type { Value } from "./ops.js";
 import type { Params } from "./params.js";
-import type { Primitive } from "./primitive.js";
+import { erased, type Primitive } from "./primitive.js";
 import { printSource } from "./print.js";
 
 function isAtom(value: Value): value is Atom {
@@ -60,9 +60,11 @@ export class JaxprBuilder {
   bind<P>(primitive: Primitive<P>, inputs: readonly Value[], params: P): readonly Var[] {
     const atoms = inputs.map(asAtom);
     // `Primitive<P>` pairs the record with its parameter type, so the erased view is sound here.
-    const erased = params as Params;
-    const avals = this.#evaluateTypes(primitive, atoms, erased);
-    return this.append({ primitive, inputs: atoms, params: erased, source: this.source }, avals);
+    const record = erased(primitive);
+    const plain = params as Params;
+    const avals = this.#evaluateTypes(record, atoms, plain);
+    const source = this.source;
+    return this.append({ primitive: record, inputs: atoms, params: plain, source }, avals);
   }
 
   /** Adds an equation whose result types are known. */

@@ -134,7 +134,7 @@ export interface PrimitiveRecord<P> {
 /** A primitive whose parameter type is only known to its own record. */
 export type Primitive<P = Params> = PrimitiveRecord<Params> & {
   /** Never set: carries the parameter type, so that `bind` can check it. */
-  readonly paramsType?: P;
+  readonly paramsType?: P | undefined;
 };
 
 /**
@@ -145,4 +145,9 @@ export function definePrimitive<P>(record: PrimitiveRecord<P>): Primitive<P> {
   // The one place where P is erased: equations hold params and primitive together, and only
   // `bind`, which is typed by P, makes equations.
   return record as unknown as Primitive<P>;
+}
+
+/** Forgets the parameter type, for those who only hand the record on. */
+export function erased<P>(primitive: Primitive<P>): Primitive {
+  return primitive as Primitive;
 }

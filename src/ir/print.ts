@@ -3,7 +3,7 @@
  * sorted by name, inner programs indented.
  */
 import { printAval } from "./aval.js";
-import { isSymbolic, printDim } from "./dims.js";
+import { DimExpr, printDim } from "./dims.js";
 import { shortName } from "./dtypes.js";
 import { isHostArray } from "./hostArray.js";
 import {
@@ -90,7 +90,7 @@ function printParam(value: unknown, names: Names): string {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : printNumber(value, true);
   if (typeof value === "bigint" || typeof value === "string") return String(value);
-  if (isSymbolic(value)) return printDim(value);
+  if (value instanceof DimExpr) return printDim(value);
   if (isClosedJaxpr(value)) return `{ ${indent(printJaxprBody(value.jaxpr, names), 2)} }`;
   if (isHostArray(value)) return `${shortName(value.dtype)}[${value.shape.join(",")}]{…}`;
   if (Array.isArray(value)) {

@@ -44,11 +44,27 @@ function printLike(like: LikeShape | undefined): string {
   return `(${dims.join(", ")}${dims.length === 1 ? "," : ""})`;
 }
 
+/** Long texts are cut in messages. */
+const MAX_QUOTED = 1000;
+
+function clip(text: string): string {
+  return text.length <= MAX_QUOTED ? text : `${text.slice(0, MAX_QUOTED)}…`;
+}
+
+/** Shows a character of a text: its number, and below it the text (around it) and a mark. */
+function pointAt(text: string, offset: number): string {
+  const start = Math.max(0, offset - 60);
+  const shown = text.slice(start, start + 100).replace(/\s/g, " ");
+  return `character ${offset + 1}\n        ${shown}\n        ${" ".repeat(offset - start)}^`;
+}
+
 /** One shape being read, by recursive descent. */
 class ShapeParser {
   private readonly tokens: readonly Token[];
   private position = 0;
   private depth = 0;
+  /** Where the factor or exponent that was read last begins. */
+  private operandOffset = 0;
   private readonly dimensions: Dim[] = [];
 
   constructor(
@@ -61,9 +77,16 @@ class ShapeParser {
   }
 
   parse(): Dim[] {
-    const shape = this.shape();
-    this.expect(["ENDMARKER"]);
-    return shape;
+    try {
+      const shape = this.shape();
+      this.expect(["ENDMARKER"]);
+      return shape;
+    } catch (error) {
+      if (!(error instanceof Jax2TfjsError) || error.details.source !== undefined) throw error;
+      // An error of arithmetic, in the part just read.
+      const source = pointAt(this.text, this.operandOffset);
+      throw new Jax2TfjsError(error.code, error.message, { ...error.details, source });
+    }
   }
 
   private get token(): Token {
@@ -73,18 +96,24 @@ class ShapeParser {
   }
 
   private error(detail: string, offset = this.token.offset): Jax2TfjsError {
-    const { before, after } = this.token;
+    const [before, after] = this.splitLine();
     return new Jax2TfjsError(
       "dimension-syntax",
-      `syntax error in symbolic shape ${this.description} ` +
+      `syntax error in symbolic shape ${clip(this.description)} ` +
         `in dimension ${this.dimensions.length}: ${detail}. ` +
-        `Parsed '${before}', remaining '${after}'.`,
-      {
-        source: `character ${offset + 1}
-        ${this.text}
-        ${" ".repeat(offset)}^`,
-      },
+        `Parsed '${clip(before)}', remaining '${clip(after)}'.`,
+      { source: pointAt(this.text, offset) },
     );
+  }
+
+  /** The line of the current token, before it and from it on; at the end, nothing. */
+  private splitLine(): [before: string, after: string] {
+    const { kind, offset } = this.token;
+    if (kind === "ENDMARKER") return ["", ""];
+    const start = offset === 0 ? 0 : this.text.lastIndexOf("\n", offset - 1) + 1;
+    const end = this.text.indexOf("\n", offset);
+    const after = this.text.slice(offset, end < 0 ? this.text.length : end + 1);
+    return [this.text.slice(start, offset), after];
   }
 
   private expect(kinds: readonly string[]): void {
@@ -189,6 +218,7 @@ class ShapeParser {
       let factor = this.factor();
       if (this.token.kind === "CIRCUMFLEX") {
         this.position++;
+        this.operandOffset = this.token.offset;
         factor = powDim(factor, this.integer());
       }
       product = mulDims(product, factor);
@@ -198,7 +228,8 @@ class ShapeParser {
   }
 
   private factor(): Dim {
-    const { kind, text } = this.token;
+    const { kind, text, offset } = this.token;
+    this.operandOffset = offset;
     if (kind === "NAME") {
       this.position++;
       return this.variableOrOperation(text);

@@ -9,9 +9,6 @@ export interface Token {
   readonly text: string;
   /** Index of the first character. */
   readonly offset: number;
-  /** The line before and from the token on; both empty at the end. */
-  readonly before: string;
-  readonly after: string;
 }
 
 /** Longest first among those with a common beginning. */
@@ -110,7 +107,6 @@ function tokenAt(text: string, offset: number): readonly [kind: string, text: st
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let offset = 0;
-  let lineStart = 0;
   let openParentheses = 0;
   let lineHasTokens = false;
   while (offset < text.length) {
@@ -122,15 +118,12 @@ export function tokenize(text: string): Token[] {
     const isLineEnd = character === "\n";
     const [kind, tokenText] = isLineEnd ? ["NL", "\n"] : tokenAt(text, offset);
     if (!isLineEnd || openParentheses > 0 || !lineHasTokens) {
-      const lineEnd = text.indexOf("\n", offset);
-      const after = text.slice(offset, lineEnd < 0 ? text.length : lineEnd + 1);
-      tokens.push({ kind, text: tokenText, offset, before: text.slice(lineStart, offset), after });
+      tokens.push({ kind, text: tokenText, offset });
     }
     if ("([{".includes(tokenText)) openParentheses++;
     if (")]}".includes(tokenText)) openParentheses--;
     offset += tokenText.length;
     lineHasTokens = !isLineEnd;
-    if (isLineEnd) lineStart = offset;
   }
   tokens.push(endOf(text));
   return tokens;
@@ -138,5 +131,5 @@ export function tokenize(text: string): Token[] {
 
 /** The token after everything else. */
 export function endOf(text: string): Token {
-  return { kind: "ENDMARKER", text: "", offset: text.length, before: "", after: "" };
+  return { kind: "ENDMARKER", text: "", offset: text.length };
 }

@@ -1,0 +1,150 @@
+/**
+ * Control flow: `while` and `cond`. `scan` arrives from artifacts as a `while`.
+ */
+import { avalEquals, printAval, type ShapedArray } from "../src/ir/aval.js";
+import { Jax2TfjsError } from "../src/ir/errors.js";
+import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
+import { definePrimitive, none } from "../src/ir/primitive.js";
+import type { GraphValue, Tf } from "../src/ir/tf.js";
+
+export type WhileParams = {
+  readonly cond_nconsts: number;
+  readonly cond_jaxpr: ClosedJaxpr;
+  readonly body_nconsts: number;
+  readonly body_jaxpr: ClosedJaxpr;
+};
+
+const outAvals = (program: ClosedJaxpr): readonly ShapedArray[] =>
+  program.jaxpr.outvars.map((atom) => atom.aval);
+
+function requireSame(
+  where: string,
+  found: readonly ShapedArray[],
+  wanted: readonly ShapedArray[],
+): void {
+  const same =
+    found.length === wanted.length &&
+    found.every((aval, index) => {
+      const other = wanted[index];
+      return other !== undefined && avalEquals(aval, other);
+    });
+  if (same) return;
+  const print = (avals: readonly ShapedArray[]): string => `(${avals.map(printAval).join(", ")})`;
+  throw new Jax2TfjsError(
+    "type-mismatch",
+    `${where} must have the same type structure: ${print(found)} and ${print(wanted)}`,
+  );
+}
+
+const splitWhile = <V>(
+  inputs: readonly V[],
+  params: WhileParams,
+): { readonly condition: readonly V[]; readonly body: readonly V[]; readonly carry: readonly V[] } => {
+  const bodyStart = params.cond_nconsts;
+  const carryStart = bodyStart + params.body_nconsts;
+  return {
+    condition: inputs.slice(0, bodyStart),
+    body: inputs.slice(bodyStart, carryStart),
+    carry: inputs.slice(carryStart),
+  };
+};
+
+export const whileLoop = definePrimitive<WhileParams>({
+  name: "while",
+  abstractEval: (inputs, params) => {
+    const { carry } = splitWhile(inputs, params);
+    requireSame("body_fun output and input", outAvals(params.body_jaxpr), carry);
+    return outAvals(params.body_jaxpr);
+  },
+  jvp: none("not written yet: forward derivative of a loop"),
+  transpose: none(
+    "Reverse-mode differentiation does not work for lax.while_loop or lax.fori_loop " +
+      "with dynamic start/stop values",
+  ),
+  batch: none("not written yet: vmap of a loop"),
+  tfjs: (tf, inputs, params) => {
+    const { condition, body, carry } = splitWhile(inputs, params);
+    return tf.whileLoop(params.cond_jaxpr, condition, params.body_jaxpr, body, carry);
+  },
+  eager: async (control, inputs, params) => {
+    const parts = splitWhile(inputs, params);
+    let { carry } = parts;
+    for (;;) {
+      const [predicate] = await control.run(params.cond_jaxpr, [...parts.condition, ...carry]);
+      if (predicate === undefined || (await control.scalar(predicate)) === 0) return carry;
+      carry = await control.run(params.body_jaxpr, [...parts.body, ...carry]);
+    }
+  },
+});
+
+export type CondParams = {
+  readonly branches: readonly ClosedJaxpr[];
+};
+
+/** Branch index in the graph: JAX clamps it to the branches; bool selects the first or second. */
+function branchPredicates(tf: Tf, index: GraphValue, count: number): (branch: number) => ReturnType<Tf["tensor"]> {
+  const tensor = tf.tensor(index);
+  if (tensor.dtype === "bool") return () => tensor;
+  // Taken if index >= branch; the chain below tests from the last branch down.
+  return (branch) =>
+    tf.binary("GreaterEqual", tensor, tf.scalar(Math.min(branch, count - 1), "int32"));
+}
+
+function emitBranches(
+  tf: Tf,
+  predicateOf: (branch: number) => ReturnType<Tf["tensor"]>,
+  branches: readonly ClosedJaxpr[],
+  operands: readonly GraphValue[],
+): readonly GraphValue[] {
+  const [first, second] = branches;
+  if (first === undefined) throw new Error("internal error: cond without branches");
+  if (second === undefined) return tf.call(first, operands);
+  if (branches.length === 2) return tf.ifElse(predicateOf(1), first, second, operands);
+  // Several branches: every result is computed and selected, so that no index is nested.
+  let results = tf.call(first, operands);
+  branches.slice(1).forEach((branch, position) => {
+    const predicate = predicateOf(position + 1);
+    const other = tf.call(branch, operands);
+    results = results.map((value, index) => {
+      const alternative = other[index];
+      if (alternative === undefined) return value;
+      return tf.value(
+        tf.select(predicate, tf.tensor(alternative), tf.tensor(value)),
+        value.aval,
+      );
+    });
+  });
+  return results;
+}
+
+export const condBranch = definePrimitive<CondParams>({
+  name: "cond",
+  abstractEval: ([index, ...operands], { branches }) => {
+    const [first, ...others] = branches;
+    if (first === undefined || index === undefined) {
+      throw new Jax2TfjsError("invalid-parameter", "cond needs an index and at least one branch");
+    }
+    for (const branch of branches) {
+      const inputs = branch.jaxpr.invars.map((variable) => variable.aval);
+      requireSame("cond operands and branch arguments", operands, inputs);
+    }
+    for (const branch of others) {
+      requireSame("true_fun and false_fun output", outAvals(branch), outAvals(first));
+    }
+    return outAvals(first);
+  },
+  jvp: none("not written yet: forward derivative of cond"),
+  transpose: none("not written yet: transposition of cond"),
+  batch: none("not written yet: vmap of cond"),
+  tfjs: (tf, [index, ...operands], { branches }) => {
+    if (index === undefined) throw new Error("internal error: cond without index");
+    return emitBranches(tf, branchPredicates(tf, index, branches.length), branches, operands);
+  },
+  eager: async (control, [index, ...operands], { branches }) => {
+    if (index === undefined) throw new Error("internal error: cond without index");
+    const chosen = Math.min(Math.max(await control.scalar(index), 0), branches.length - 1);
+    const branch = branches[chosen];
+    if (branch === undefined) throw new Error("internal error: cond without branches");
+    return control.run(branch, operands);
+  },
+});

@@ -1,0 +1,305 @@
+/**
+ * Runs a program one equation at a time on the current tfjs backend, for debugging: each equation's
+ * nodes make a tiny graph, run by the converter's executor and cached, so that what was looked at
+ * here is what a saved model computes. Inner programs are stepped into.
+ */
+import type { Tensor as TfjsTensor } from "@tensorflow/tfjs-core";
+import { isComplex } from "../ir/dtypes.js";
+import { Jax2TfjsError } from "../ir/errors.js";
+import {
+  closedJaxpr,
+  newVar,
+  subJaxprs,
+  type Atom,
+  type ClosedJaxpr,
+  type Equation,
+  type Literal,
+  type Var,
+} from "../ir/jaxpr.js";
+import type { ShapedArray } from "../ir/aval.js";
+import type { HostArray } from "../ir/hostArray.js";
+import type { EagerControl } from "../ir/primitive.js";
+import { printEquation, printSource } from "../ir/print.js";
+import type { Backend } from "../ir/tf.js";
+import { GraphRunner } from "./execute.js";
+import { lowerProgram } from "./lowerProgram.js";
+
+/** A value while a program runs: one tensor, or real and imaginary part. */
+export interface EagerValue {
+  readonly aval: ShapedArray;
+  readonly tensors: readonly TfjsTensor[];
+}
+
+/** What the hook of eager mode sees after each equation. */
+export interface EquationEvent {
+  readonly equation: Equation;
+  readonly inputs: readonly EagerValue[];
+  readonly outputs: readonly EagerValue[];
+  /** How many programs deep the equation is: 0 for the outermost. */
+  readonly depth: number;
+}
+
+export interface EagerOptions {
+  readonly backend: Backend;
+  /** Called after each equation; the values are only valid during the call. */
+  readonly onEquation?: (event: EquationEvent) => void | Promise<void>;
+}
+
+/**
+ * An equation as a program of its own. Complex values cross its border as pairs of real arrays,
+ * since not every backend holds complex tensors.
+ */
+interface StepProgram {
+  readonly runner: GraphRunner;
+  readonly outputs: readonly ShapedArray[];
+}
+
+export class EagerRunner {
+  readonly #options: EagerOptions;
+  readonly #steps = new Map<string, StepProgram>();
+  readonly #byEquation = new WeakMap<Equation, StepProgram>();
+  readonly #literals = new Map<string, EagerValue>();
+  readonly #constants = new WeakMap<HostArray, EagerValue>();
+
+  constructor(options: EagerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs a program whose sizes are all known. Inputs stay the caller's; outputs are the caller's to
+   * dispose of.
+   */
+  async run(program: ClosedJaxpr, args: readonly EagerValue[]): Promise<readonly EagerValue[]> {
+    return this.#run(program, args, 0);
+  }
+
+  async #run(
+    program: ClosedJaxpr,
+    args: readonly EagerValue[],
+    depth: number,
+  ): Promise<readonly EagerValue[]> {
+    const { jaxpr, consts } = program;
+    const values = new Map<Var, EagerValue>();
+    jaxpr.invars.forEach((variable, index) => {
+      const arg = args[index];
+      if (arg !== undefined) values.set(variable, arg);
+    });
+    for (const [index, variable] of jaxpr.constvars.entries()) {
+      const array = consts[index];
+      if (array !== undefined) values.set(variable, await this.#constant(array));
+    }
+    const scope = new ValueScope(values, lastUses(program));
+    for (const [position, equation] of jaxpr.equations.entries()) {
+      const inputs: EagerValue[] = [];
+      for (const atom of equation.inputs) inputs.push(await this.#read(atom, scope));
+      const outputs = await this.#equation(equation, inputs, depth);
+      equation.outputs.forEach((variable, index) => {
+        const output = outputs[index];
+        if (output !== undefined) scope.define(variable, output);
+      });
+      await this.#options.onEquation?.({ equation, inputs, outputs, depth });
+      scope.release(position);
+    }
+    const results: EagerValue[] = [];
+    for (const atom of jaxpr.outvars) {
+      const value = await this.#read(atom, scope);
+      results.push({ ...value, tensors: value.tensors.map((tensor) => tensor.clone()) });
+    }
+    scope.releaseAll();
+    return results;
+  }
+
+  async #read(atom: Atom, scope: ValueScope): Promise<EagerValue> {
+    return atom.kind === "literal" ? this.#literal(atom) : scope.read(atom);
+  }
+
+  async #equation(
+    equation: Equation,
+    inputs: readonly EagerValue[],
+    depth: number,
+  ): Promise<readonly EagerValue[]> {
+    try {
+      const { primitive, params } = equation;
+      if (primitive.eager !== undefined) {
+        return await primitive.eager(this.#control(depth), inputs, params);
+      }
+      const step = this.#step(equation);
+      const tensors = await step.runner.run(inputs.flatMap((input) => input.tensors));
+      return regroup(step.outputs, tensors);
+    } catch (error) {
+      if (error instanceof Jax2TfjsError) throw error;
+      throw new Jax2TfjsError(
+        "equation-failed",
+        `${equation.primitive.name} failed: ${error instanceof Error ? error.message : String(error)}`,
+        { equation: printEquation(equation), source: printSource(equation.source), cause: error },
+      );
+    }
+  }
+
+  #control(depth: number): EagerControl<EagerValue> {
+    return {
+      run: (program, args) => this.#run(program, args, depth + 1),
+      scalar: async (value) => {
+        const [tensor] = value.tensors;
+        if (tensor === undefined) throw new Error("internal error: a value without tensors");
+        const [number] = await tensor.data();
+        return Number(number);
+      },
+    } as EagerControl<EagerValue>;
+  }
+
+  #step(equation: Equation): StepProgram {
+    const known = this.#byEquation.get(equation);
+    if (known !== undefined) return known;
+    const shareable = subJaxprs(equation.params).length === 0;
+    const key = shareable ? printEquation({ ...equation, source: { frames: [], nameStack: "" } }) : null;
+    const cached = key === null ? undefined : this.#steps.get(key);
+    const step = cached ?? this.#compile(equation);
+    this.#byEquation.set(equation, step);
+    if (key !== null) this.#steps.set(key, step);
+    return step;
+  }
+
+  #compile(equation: Equation): StepProgram {
+    const invars = equation.inputs.map((atom) => newVar(atom.aval));
+    const outvars = equation.outputs.map((variable) => newVar(variable.aval));
+    // Literals stay in the equation, where rules see their values.
+    const inputs = equation.inputs.map((atom, index) =>
+      atom.kind === "literal" ? atom : (invars[index] ?? atom),
+    );
+    const program = closedJaxpr({
+      constvars: [],
+      invars,
+      equations: [{ ...equation, inputs, outputs: outvars }],
+      outvars,
+    });
+    const graph = lowerProgram({
+      program,
+      inputs: invars.map((_, index) => ({ key: `in${index}`, weight: null })),
+      outputs: outvars.map((_, index) => `out${index}`),
+      backends: new Set([this.#options.backend]),
+      complexBorders: "pair",
+    });
+    return {
+      runner: new GraphRunner(graph),
+      outputs: outvars.map((variable) => variable.aval),
+    };
+  }
+
+  /** A captured array as tensors; made once. */
+  async #constant(array: HostArray): Promise<EagerValue> {
+    const known = this.#constants.get(array);
+    if (known !== undefined) return known;
+    const variable = newVar({ shape: array.shape, dtype: array.dtype, weakType: false });
+    const program = closedJaxpr(
+      { constvars: [variable], invars: [], equations: [], outvars: [variable] },
+      [array],
+    );
+    const value = await this.#evaluate(program, variable.aval);
+    this.#constants.set(array, value);
+    return value;
+  }
+
+  async #literal(literal: Literal): Promise<EagerValue> {
+    const program = closedJaxpr({ constvars: [], invars: [], equations: [], outvars: [literal] });
+    const key = `${literal.aval.dtype} ${JSON.stringify(literal.value, (_, value: unknown) =>
+      typeof value === "bigint" || typeof value === "number" ? String(value) : value,
+    )}`;
+    const known = this.#literals.get(key);
+    if (known !== undefined) return known;
+    const value = await this.#evaluate(program, literal.aval);
+    this.#literals.set(key, value);
+    return value;
+  }
+
+  async #evaluate(program: ClosedJaxpr, aval: ShapedArray): Promise<EagerValue> {
+    const graph = lowerProgram({
+      program,
+      inputs: [],
+      outputs: ["out0"],
+      backends: new Set([this.#options.backend]),
+      complexBorders: "pair",
+    });
+    const runner = new GraphRunner(graph);
+    const tensors = await runner.run([]);
+    const kept = tensors.map((tensor) => tensor.clone());
+    tensors.forEach((tensor) => {
+      tensor.dispose();
+    });
+    const [value] = regroup([aval], kept);
+    runner.dispose();
+    if (value === undefined) throw new Error("internal error: a constant without value");
+    return value;
+  }
+
+  /** Frees the cached graphs. */
+  dispose(): void {
+    for (const step of this.#steps.values()) step.runner.dispose();
+    this.#steps.clear();
+  }
+}
+
+function regroup(
+  avals: readonly ShapedArray[],
+  tensors: readonly TfjsTensor[],
+): readonly EagerValue[] {
+  let next = 0;
+  return avals.map((aval) => {
+    const count = isComplex(aval.dtype) ? 2 : 1;
+    const own = tensors.slice(next, next + count);
+    next += count;
+    return { aval, tensors: own };
+  });
+}
+
+/** For each equation, the variables that nothing needs after it. */
+function lastUses({ jaxpr }: ClosedJaxpr): ReadonlyMap<number, readonly Var[]> {
+  const last = new Map<Var, number>();
+  jaxpr.equations.forEach((equation, position) => {
+    for (const variable of equation.outputs) last.set(variable, position);
+    for (const atom of equation.inputs) if (atom.kind === "var") last.set(atom, position);
+  });
+  for (const atom of jaxpr.outvars) if (atom.kind === "var") last.delete(atom);
+  const byPosition = new Map<number, Var[]>();
+  for (const [variable, position] of last) {
+    byPosition.set(position, [...(byPosition.get(position) ?? []), variable]);
+  }
+  return byPosition;
+}
+
+/** Values of a running program; frees its own intermediate tensors after their last use. */
+class ValueScope {
+  readonly #own = new Set<Var>();
+
+  constructor(
+    readonly values: Map<Var, EagerValue>,
+    readonly last: ReadonlyMap<number, readonly Var[]>,
+  ) {}
+
+  define(variable: Var, value: EagerValue): void {
+    this.values.set(variable, value);
+    this.#own.add(variable);
+  }
+
+  read(variable: Var): EagerValue {
+    const value = this.values.get(variable);
+    if (value === undefined) throw new Error("internal error: variable before its definition");
+    return value;
+  }
+
+  release(position: number): void {
+    for (const variable of this.last.get(position) ?? []) this.#free(variable);
+  }
+
+  releaseAll(): void {
+    for (const variable of [...this.#own]) this.#free(variable);
+  }
+
+  #free(variable: Var): void {
+    if (!this.#own.delete(variable)) return;
+    this.values.get(variable)?.tensors.forEach((tensor) => {
+      tensor.dispose();
+    });
+    this.values.delete(variable);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Runs a graph in this process on the current tfjs backend, through the converter's own executor:
+ * what runs here is what a saved model would run. Used by eager mode, `run` and constant checks.
+ */
+import { loadGraphModelSync, type GraphModel } from "@tensorflow/tfjs-converter";
+import { io, type Tensor as TfjsTensor } from "@tensorflow/tfjs-core";
+import type { Graph } from "./graph.js";
+import { topologyJson, weightBytes, weightsByteLength, weightSpecs } from "./modelJson.js";
+
+function concatenatedWeights(graph: Graph): ArrayBuffer {
+  const buffer = new Uint8Array(weightsByteLength(graph));
+  let offset = 0;
+  for (const weight of graph.weights) {
+    const bytes = weightBytes(weight);
+    buffer.set(bytes, offset);
+    offset += bytes.length;
+  }
+  return buffer.buffer;
+}
+
+/** A graph loaded into tfjs. */
+export class GraphRunner {
+  readonly #model: GraphModel<io.IOHandlerSync>;
+  readonly #inputs: readonly string[];
+  readonly #outputs: readonly string[];
+  readonly #needsAsync: boolean;
+
+  constructor(graph: Graph) {
+    this.#inputs = graph.inputs.map((input) => input.tensor);
+    this.#outputs = graph.outputs.map((output) => output.tensor);
+    this.#needsAsync = graph.needsAsync;
+    this.#model = loadGraphModelSync(
+      io.fromMemorySync({
+        modelTopology: topologyJson(graph) as object,
+        weightSpecs: weightSpecs(graph).map((spec) => ({ ...spec, shape: [...spec.shape] })),
+        weightData: concatenatedWeights(graph),
+      }),
+    );
+  }
+
+  /** Runs the graph on tensors in the order of its inputs; gives the outputs in theirs. */
+  async run(inputs: readonly TfjsTensor[]): Promise<readonly TfjsTensor[]> {
+    const feeds = Object.fromEntries(
+      inputs.map((tensor, index) => [this.#inputs[index] ?? "", tensor]),
+    );
+    const names = [...this.#outputs];
+    const results = this.#needsAsync
+      ? await this.#model.executeAsync(feeds, names)
+      : this.#model.execute(feeds, names);
+    return Array.isArray(results) ? results : [results];
+  }
+
+  dispose(): void {
+    this.#model.dispose();
+  }
+}

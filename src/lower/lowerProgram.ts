@@ -1,0 +1,253 @@
+/**
+ * A whole program as a TensorFlow graph: inputs become placeholders or named weights, outputs end
+ * in an Identity of their own. Called by `convert` (graph mode) and, per equation, by eager mode.
+ */
+import type { ShapedArray } from "../ir/aval.js";
+import {
+  mulDims,
+  subDims,
+  variableDim,
+  variablesOf,
+  isSymbolic,
+  type Dim,
+  type DimExpr,
+  type Shape,
+} from "../ir/dims.js";
+import { isComplex } from "../ir/dtypes.js";
+import { Jax2TfjsError } from "../ir/errors.js";
+import type { ClosedJaxpr } from "../ir/jaxpr.js";
+import type { Backend, GraphValue, Tensor, Tf, TfDtype } from "../ir/tf.js";
+import { GraphCore, staticOrMinusOne } from "./core.js";
+import { fuseNodes } from "./fuse.js";
+import type { FunctionDef, Graph, SignatureEntry, WeightSource } from "./graph.js";
+import { createLowering } from "./lowerJaxpr.js";
+import { pruneNodes } from "./prune.js";
+import { tfDtypeOf } from "./tf/carriers.js";
+
+/** One argument of the program: fed at each call, or bound to a parameter. */
+export interface LowerInput {
+  /** Name in the signature, or of the weight. */
+  readonly key: string;
+  readonly weight: WeightSource | null;
+}
+
+export interface LowerOptions {
+  readonly program: ClosedJaxpr;
+  readonly inputs: readonly LowerInput[];
+  readonly outputs: readonly string[];
+  readonly backends: ReadonlySet<Backend>;
+  /**
+   * How complex inputs and outputs appear in the signature: as complex64 tensors, which wasm does
+   * not have, or as two float32 tensors `KEY/real` and `KEY/imag`.
+   */
+  readonly complexBorders: "complex64" | "pair";
+}
+
+/** Where dimension variables can be read: sizes of inputs, each of which may mention some. */
+interface SizeSource {
+  readonly tensor: Tensor;
+  readonly axis: number;
+  readonly dim: DimExpr;
+}
+
+/** Lowers a program to a graph. @throws Jax2TfjsError naming the equation that cannot be lowered */
+export function lowerProgram(options: LowerOptions): Graph {
+  const core = new GraphCore({ backends: options.backends });
+  const sizes: SizeSource[] = [];
+  const solver = new DimensionSolver(core, sizes);
+  const lowering = createLowering(core, (name) => solver.variable(lowering.tf, name));
+  const { tf } = lowering;
+
+  const border = new Border(core, tf, options.complexBorders);
+  const args = options.program.jaxpr.invars.map(({ aval }, position): GraphValue => {
+    const input = options.inputs[position];
+    if (input === undefined) throw new Error("internal error: input without name");
+    if (input.weight !== null) return weightValue(core, tf, input.key, aval, input.weight);
+    const value = border.input(input.key, position, aval);
+    aval.shape.forEach((dim, axis) => {
+      const { carrier } = value;
+      const tensor = carrier.kind === "pair" ? carrier.re : tf.tensor(value);
+      if (isSymbolic(dim)) sizes.push({ tensor, axis, dim });
+    });
+    return value;
+  });
+
+  lowering.lower(options.program, args).forEach((result, position) => {
+    border.output(options.outputs[position] ?? `output_${position}`, position, result);
+  });
+  const { inputs, outputs } = border;
+  const references = outputs.map((output) => output.tensor);
+  const fused = fuseNodes(pruneNodes(core.main.nodes, references), references, core.weights);
+  const nodes = pruneNodes(fused, references);
+  const functions = core.functions.map((definition) => pruneFunction(core, definition));
+  return {
+    nodes,
+    functions,
+    weights: usedWeights(core, [nodes, ...functions.map((definition) => definition.nodes)]),
+    inputs,
+    outputs,
+    needsAsync: nodes.some((node) => node.op === "StatelessWhile" || node.op === "StatelessIf"),
+  };
+}
+
+function pruneFunction(core: GraphCore, definition: FunctionDef): FunctionDef {
+  const references = Object.values(definition.ret);
+  const fused = fuseNodes(pruneNodes(definition.nodes, references), references, core.weights);
+  return { ...definition, nodes: pruneNodes(fused, references) };
+}
+
+/** All parameters, and the constants that are left. */
+function usedWeights(core: GraphCore, scopes: readonly Graph["nodes"][]): Graph["weights"] {
+  const used = new Set(
+    scopes.flatMap((nodes) => nodes.filter((node) => node.op === "Const").map((node) => node.name)),
+  );
+  return [...core.weights.values()].filter((weight) => weight.parameter || used.has(weight.name));
+}
+
+/** Makes the placeholders and the final Identity nodes, and the signature's entries of both. */
+class Border {
+  readonly inputs: SignatureEntry[] = [];
+  readonly outputs: SignatureEntry[] = [];
+
+  constructor(
+    readonly core: GraphCore,
+    readonly tf: Tf,
+    readonly complexBorders: LowerOptions["complexBorders"],
+  ) {}
+
+  input(key: string, position: number, aval: ShapedArray): GraphValue {
+    if (isComplex(aval.dtype) && this.complexBorders === "pair") {
+      const real = this.#placeholder(`${key}/real`, position, "real", "float32", aval.shape);
+      const imag = this.#placeholder(`${key}/imag`, position, "imag", "float32", aval.shape);
+      return this.tf.fromPair(real, imag, aval);
+    }
+    const dtype = tfDtypeOf(aval.dtype);
+    if (dtype === null) {
+      const message = `no tensor holds the input ${key}: ${aval.dtype}`;
+      throw new Jax2TfjsError("unsupported-input", message);
+    }
+    return this.tf.value(this.#placeholder(key, position, "whole", dtype, aval.shape), aval);
+  }
+
+  #placeholder(
+    key: string,
+    position: number,
+    part: SignatureEntry["part"],
+    dtype: TfDtype,
+    shape: Shape,
+  ): Tensor {
+    const tensor = this.core.placeholder(key, { dtype, shape });
+    this.inputs.push(entry(key, position, part, tensor.node, tensor));
+    return tensor;
+  }
+
+  output(key: string, position: number, value: GraphValue): void {
+    if (isComplex(value.aval.dtype) && this.complexBorders === "pair") {
+      const { re, im } = this.tf.pair(value);
+      const whole = (part: Tensor): Tensor => this.tf.broadcastTo(part, value.aval.shape);
+      this.#identity(`${key}/real`, position, "real", whole(re));
+      this.#identity(`${key}/imag`, position, "imag", whole(im));
+      return;
+    }
+    this.#identity(key, position, "whole", this.tf.tensor(value));
+  }
+
+  /** One Identity per output: tfjs mixes up outputs that share a node, and disposes feeds. */
+  #identity(key: string, position: number, part: SignatureEntry["part"], tensor: Tensor): void {
+    const name = this.core.uniqueName(key);
+    const { dtype, shape } = tensor;
+    const input = [this.core.reference(tensor)];
+    this.core.main.nodes.push({ name, op: "Identity", input, attr: {}, outputs: [{ dtype, shape }] });
+    this.outputs.push(entry(key, position, part, name, tensor));
+  }
+}
+
+function entry(
+  key: string,
+  position: number,
+  part: SignatureEntry["part"],
+  node: string,
+  { dtype, shape }: Tensor,
+): SignatureEntry {
+  return { key, position, part, tensor: node, dtype, shape: staticOrMinusOne(shape) };
+}
+
+function weightValue(
+  core: GraphCore,
+  tf: Tf,
+  key: string,
+  aval: ShapedArray,
+  source: WeightSource,
+): GraphValue {
+  const dtype = tfDtypeOf(aval.dtype);
+  const shape = staticOrMinusOne(aval.shape);
+  if (dtype === null || shape.includes(-1)) {
+    throw new Jax2TfjsError(
+      "unsupported-parameter",
+      `the parameter ${key} has a type or a symbolic shape that no weight can have`,
+    );
+  }
+  if (isComplex(aval.dtype)) {
+    throw new Jax2TfjsError(
+      "unsupported-parameter",
+      `the parameter ${key} is complex, which TensorFlow.js weights are not on every backend`,
+      { fix: "pass real and imaginary parts as two parameters" },
+    );
+  }
+  return tf.value(core.parameter(key, dtype, shape, source), aval);
+}
+
+/** Solves each dimension variable from one input size that is linear in it. */
+class DimensionSolver {
+  readonly #solving = new Set<string>();
+
+  constructor(
+    readonly core: GraphCore,
+    readonly sizes: readonly SizeSource[],
+  ) {}
+
+  /** The value of a variable as an int32 scalar of the graph. */
+  variable(tf: Tf, name: string): Tensor {
+    const source = this.sizes.find((size) => this.#slope(size.dim, name) !== null);
+    const slope = source === undefined ? null : this.#slope(source.dim, name);
+    if (source === undefined || slope === null || this.#solving.has(name)) {
+      throw this.core.error(
+        "unsolvable-dimension",
+        `Cannot solve for values of dimension variables {'${name}'}.`,
+        `make one input's size linear in ${name}`,
+      );
+    }
+    this.#solving.add(name);
+    try {
+      return this.core.inScope(this.core.main, () => this.#solve(tf, name, source, slope));
+    } finally {
+      this.#solving.delete(name);
+    }
+  }
+
+  #solve(tf: Tf, name: string, { tensor, axis, dim }: SizeSource, slope: number): Tensor {
+    const rank = tensor.shape.length;
+    const shape = this.core.emitOne("Shape", [tensor], {}, { dtype: "int32", shape: [rank] });
+    const size = tf.reshape(tf.slice(shape, [axis], [1]), []);
+    const rest = subDims(dim, mulDims(variableDim(name, dim.scope), slope));
+    const shifted = rest === 0 ? size : tf.binary("Sub", size, tf.dim(rest));
+    if (slope === 1) return shifted;
+    const half = tf.binary("AddV2", tf.cast(shifted, "float32"), tf.scalar(0.5, "float32"));
+    const quotient = tf.binary("Mul", half, tf.scalar(1 / slope, "float32"));
+    return tf.cast(tf.unary("Floor", quotient), "int32");
+  }
+
+  /** The coefficient of a variable in a size that is linear in it, else null. */
+  #slope(dim: DimExpr, name: string): number | null {
+    const own = dim.terms.find(
+      ([term]) =>
+        term.factors.length === 1 &&
+        term.factors[0]?.[1] === 1 &&
+        term.factors[0][0].kind === "variable" &&
+        term.factors[0][0].name === name,
+    );
+    if (own === undefined) return null;
+    const rest: Dim = subDims(dim, mulDims(variableDim(name, dim.scope), own[1]));
+    return variablesOf(rest).includes(name) ? null : own[1];
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Sizes as tensors. Only the kernels that stay on the CPU under WebGL and WebGPU are used, so that
+ * shape arithmetic never waits for the GPU; static sizes are constants.
+ */
+import {
+  addDims,
+  floordivDims,
+  isSymbolic,
+  subDims,
+  type Dim,
+  type DimExpr,
+  type Shape,
+} from "../../ir/dims.js";
+import type { Tensor, Tf } from "../../ir/tf.js";
+import type { GraphCore } from "../core.js";
+
+export interface DimensionOps extends Pick<Tf, "dim" | "shapeVector" | "range"> {
+  ceilDivide(dim: Dim, divisor: number): Dim;
+}
+
+/** Finds the tensor that tells the value of a dimension variable. */
+export type VariableSource = (name: string) => Tensor;
+
+export function dimensionOps(core: GraphCore, variable: VariableSource): DimensionOps {
+  const scalar = (value: number): Tensor => core.numbers([value], "int32", []);
+  const binary = (op: string, x: Tensor, y: Tensor): Tensor =>
+    core.emitOne(op, [x, y], {}, { dtype: "int32", shape: [] });
+  const cast = (x: Tensor, dtype: "int32" | "float32"): Tensor =>
+    core.emitOne("Cast", [x], { DstT: { type: dtype } }, { dtype, shape: [] });
+
+  /** floor((2 a + 1) / 2 b), which float32 gets right for sizes: FloorDiv has no CPU path on webgl. */
+  function floorDivide(x: Tensor, y: Tensor): Tensor {
+    const half = core.numbers([0.5], "float32", []);
+    const float = { dtype: "float32", shape: [] } as const;
+    const numerator = core.emitOne("AddV2", [cast(x, "float32"), half], {}, float);
+    const quotient = core.emitOne("RealDiv", [numerator, cast(y, "float32")], {}, float);
+    return cast(core.emitOne("Floor", [quotient], {}, float), "int32");
+  }
+
+  function operation(name: "floordiv" | "mod" | "max" | "min", left: Tensor, right: Tensor): Tensor {
+    switch (name) {
+      case "max":
+        return binary("Maximum", left, right);
+      case "min":
+        return binary("Minimum", left, right);
+      case "floordiv":
+        return floorDivide(left, right);
+      case "mod":
+        return binary("Sub", left, binary("Mul", floorDivide(left, right), right));
+    }
+  }
+
+  function expression(expr: DimExpr): Tensor {
+    let sum: Tensor | null = null;
+    for (const [term, coefficient] of expr.terms) {
+      let product: Tensor | null = coefficient === 1 ? null : scalar(coefficient);
+      for (const [factor, exponent] of term.factors) {
+        const value =
+          factor.kind === "variable"
+            ? variable(factor.name)
+            : operation(factor.operation, dim(factor.operands[0]), dim(factor.operands[1]));
+        for (let power = 0; power < exponent; power++) {
+          product = product === null ? value : binary("Mul", product, value);
+        }
+      }
+      const termValue: Tensor = product ?? scalar(1);
+      sum = sum === null ? termValue : binary("AddV2", sum, termValue);
+    }
+    return sum ?? scalar(0);
+  }
+
+  const dim = (size: Dim): Tensor => (isSymbolic(size) ? expression(size) : scalar(size));
+
+  function shapeVector(shape: Shape): Tensor {
+    if (!shape.some(isSymbolic)) {
+      return core.numbers(shape as readonly number[], "int32", [shape.length]);
+    }
+    const parts = shape.map((size) =>
+      isSymbolic(size)
+        ? core.emitOne("Reshape", [dim(size), core.numbers([1], "int32", [1])], {}, {
+            dtype: "int32",
+            shape: [1],
+          })
+        : core.numbers([size], "int32", [1]),
+    );
+    const [only] = parts;
+    if (parts.length === 1 && only !== undefined) return only;
+    const axis = core.numbers([0], "int32", []);
+    return core.emitOne("ConcatV2", [...parts, axis], { N: { i: parts.length } }, {
+      dtype: "int32",
+      shape: [parts.length],
+    });
+  }
+
+  function range(limit: Dim): Tensor {
+    if (!isSymbolic(limit)) {
+      return core.numbers(
+        Array.from({ length: limit }, (_, index) => index),
+        "int32",
+        [limit],
+      );
+    }
+    const inputs = [scalar(0), dim(limit), scalar(1)];
+    return core.emitOne("Range", inputs, { Tidx: { type: "int32" } }, {
+      dtype: "int32",
+      shape: [limit],
+    });
+  }
+
+  const ceilDivide = (size: Dim, divisor: number): Dim =>
+    floordivDims(subDims(addDims(size, divisor), 1), divisor);
+
+  return { dim, shapeVector, range, ceilDivide };
+}

@@ -1,0 +1,73 @@
+/**
+ * Gathers, scatters, top-k and one-hot nodes. Indices must be in bounds: wasm reads and writes
+ * stray memory otherwise.
+ */
+import type { Dim } from "../../ir/dims.js";
+import type { Tensor, Tf } from "../../ir/tf.js";
+import type { GraphCore } from "../core.js";
+import type { DimensionOps } from "./dimensions.js";
+import type { ElementwiseOps } from "./elementwise.js";
+
+export type IndexingOps = Pick<
+  Tf,
+  "gather" | "gatherNd" | "scatterNd" | "tensorScatterUpdate" | "topK" | "oneHot"
+>;
+
+export function indexingOps(
+  core: GraphCore,
+  dimensions: DimensionOps,
+  elementwise: ElementwiseOps,
+): IndexingOps {
+  const scalar = (value: number): Tensor => core.numbers([value], "int32", []);
+
+  const gather: Tf["gather"] = (x, indices, axis, batchDims = 0) => {
+    const shape: readonly Dim[] = [
+      ...x.shape.slice(0, axis),
+      ...indices.shape.slice(batchDims),
+      ...x.shape.slice(axis + 1),
+    ];
+    const attrs = { batch_dims: { i: batchDims } };
+    return core.emitOne("GatherV2", [x, indices, scalar(axis)], attrs, { dtype: x.dtype, shape });
+  };
+
+  const gatherNd: Tf["gatherNd"] = (x, indices) => {
+    const depth = indices.shape.at(-1);
+    if (typeof depth !== "number") throw new Error("internal error: symbolic index depth");
+    const shape = [...indices.shape.slice(0, -1), ...x.shape.slice(depth)];
+    return core.emitOne("GatherNd", [x, indices], {}, { dtype: x.dtype, shape });
+  };
+
+  const scatterNd: Tf["scatterNd"] = (indices, updates, shape) => {
+    const inputs = [indices, updates, dimensions.shapeVector(shape)];
+    return core.emitOne("ScatterNd", inputs, {}, { dtype: updates.dtype, shape });
+  };
+
+  const tensorScatterUpdate: Tf["tensorScatterUpdate"] = (x, indices, updates) => {
+    if (x.dtype !== "bool") {
+      const output = { dtype: x.dtype, shape: x.shape };
+      return core.emitOne("TensorScatterUpdate", [x, indices, updates], {}, output);
+    }
+    // TensorScatterUpdate on bool aborts on wasm.
+    const asInt = (tensor: Tensor): Tensor => elementwise.cast(tensor, "int32");
+    return elementwise.cast(tensorScatterUpdate(asInt(x), indices, asInt(updates)), "bool");
+  };
+
+  const topK: Tf["topK"] = (x, k) => {
+    const shape = [...x.shape.slice(0, -1), k];
+    const [values, indices] = core.emit("TopKV2", [x, dimensions.dim(k)], { sorted: { b: true } }, [
+      { dtype: x.dtype, shape },
+      { dtype: "int32", shape },
+    ]);
+    if (values === undefined || indices === undefined) throw new Error("internal error: TopKV2");
+    return { values, indices };
+  };
+
+  const oneHot: Tf["oneHot"] = (indices, depth) => {
+    // wasm writes integer bits for T = float32, so the node is int32 and the caller casts.
+    const inputs = [indices, scalar(depth), scalar(1), scalar(0)];
+    const shape = [...indices.shape, depth];
+    return core.emitOne("OneHot", inputs, { T: { type: "int32" } }, { dtype: "int32", shape });
+  };
+
+  return { gather, gatherNd, scatterNd, tensorScatterUpdate, topK, oneHot };
+}

@@ -1,0 +1,349 @@
+/**
+ * Shape and data-movement nodes. Knows up to which rank each kernel is right on each backend
+ * and splits or collapses dimensions so that rules need not.
+ */
+import {
+  addDims,
+  dimEquals,
+  isStaticShape,
+  isSymbolic,
+  mulDims,
+  shapeEquals,
+  shapeSize,
+  subDims,
+  type Dim,
+  type Shape,
+} from "../../ir/dims.js";
+import { valuesOf } from "../../ir/hostArray.js";
+import type { Tensor, Tf, TfDtype } from "../../ir/tf.js";
+import type { GraphCore } from "../core.js";
+import type { DimensionOps } from "./dimensions.js";
+
+export type ShapeOps = Pick<
+  Tf,
+  | "reshape"
+  | "broadcastTo"
+  | "transpose"
+  | "concat"
+  | "split"
+  | "slice"
+  | "stridedSlice"
+  | "dynamicSlice"
+  | "pad"
+  | "reverse"
+  | "tile"
+>;
+
+const product = (dims: Shape): Dim => shapeSize(dims);
+
+/** Views `x` as [before, axis, after], applies `apply` there and restores the outer sizes. */
+function onAxis(
+  reshape: Tf["reshape"],
+  x: Tensor,
+  axis: number,
+  apply: (x: Tensor) => Tensor,
+): Tensor {
+  const before = x.shape.slice(0, axis);
+  const after = x.shape.slice(axis + 1);
+  const viewed = reshape(x, [product(before), x.shape[axis] ?? 1, product(after)]);
+  const result = apply(viewed);
+  return reshape(result, [...before, result.shape[1] ?? 1, ...after]);
+}
+
+/** Groups adjacent dimensions that `sameGroup` lets travel together. */
+export function groupDimensions(
+  rank: number,
+  sameGroup: (left: number, right: number) => boolean,
+): readonly (readonly number[])[] {
+  const groups: number[][] = [];
+  for (let axis = 0; axis < rank; axis++) {
+    const last = groups.at(-1);
+    const previous = last?.at(-1);
+    if (last !== undefined && previous !== undefined && sameGroup(previous, axis)) last.push(axis);
+    else groups.push([axis]);
+  }
+  return groups;
+}
+
+export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
+  const gpu = core.targets("webgl", "webgpu");
+  const wasm = core.targets("wasm");
+  const vector = (values: readonly number[]): Tensor =>
+    core.numbers(values, "int32", [values.length]);
+
+  /** int32 vector of sizes; -1 stands for the one symbolic size where that is enough. */
+  function shapeInput(shape: Shape, allowUnknown: boolean): Tensor {
+    const symbolic = shape.filter(isSymbolic).length;
+    const hasZero = shape.includes(0);
+    if (symbolic === 0) return vector(shape as readonly number[]);
+    if (symbolic === 1 && allowUnknown && !hasZero) {
+      return vector(shape.map((dim) => (isSymbolic(dim) ? -1 : dim)));
+    }
+    return dimensions.shapeVector(shape);
+  }
+
+  const reshape: Tf["reshape"] = (x, shape) => {
+    if (shapeEquals(x.shape, shape)) return x;
+    const known = x.value;
+    if (known !== null && isStaticShape(shape)) {
+      return core.constant({ ...known, shape: [...shape] }, x.dtype);
+    }
+    const producer = core.producer(x);
+    const origin = producer?.op === "Reshape" ? producer.inputs[0] : undefined;
+    if (origin !== undefined) return reshape(origin, shape);
+    return core.emitOne("Reshape", [x, shapeInput(shape, true)], {}, { dtype: x.dtype, shape });
+  };
+
+  const broadcastTo: Tf["broadcastTo"] = (x, shape) => {
+    if (shapeEquals(x.shape, shape)) return x;
+    const rank = shape.length;
+    const aligned = reshape(x, [
+      ...Array.from({ length: rank - x.shape.length }, () => 1),
+      ...x.shape,
+    ]);
+    if (shapeEquals(aligned.shape, shape)) return aligned;
+    if (product(x.shape) === 1) {
+      // One element: Fill needs no rank and no copy loop.
+      const scalar = reshape(x, []);
+      return core.emitOne("Fill", [shapeInput(shape, false), scalar], { T: { type: x.dtype } }, {
+        dtype: x.dtype,
+        shape,
+      });
+    }
+    const inputs = [aligned, shapeInput(shape, false)];
+    return core.emitOne("BroadcastTo", inputs, {}, { dtype: x.dtype, shape });
+  };
+
+  const transpose: Tf["transpose"] = (x, permutation) => {
+    const shape = permutation.map((axis) => x.shape[axis] ?? 1);
+    const moved = permutation.filter((axis) => x.shape[axis] !== 1);
+    if (moved.every((axis, index) => index === 0 || axis > (moved[index - 1] ?? -1))) {
+      return reshape(x, shape);
+    }
+    const producer = core.producer(x);
+    const origin = producer?.op === "Transpose" ? producer.inputs[0] : undefined;
+    const inner = producer?.inputs[1]?.value;
+    if (origin !== undefined && inner !== null && inner !== undefined) {
+      const first = Array.from(valuesOf(inner), Number);
+      return transpose(
+        origin,
+        permutation.map((axis) => first[axis] ?? 0),
+      );
+    }
+    if (permutation.length > 6) return transposeCollapsed(x, permutation, shape);
+    const output = { dtype: x.dtype, shape };
+    return core.emitOne("Transpose", [x, vector(permutation)], {}, output);
+  };
+
+  /** Dimensions that stay next to each other move as one. */
+  function transposeCollapsed(x: Tensor, permutation: readonly number[], shape: Shape): Tensor {
+    const groups = groupDimensions(
+      permutation.length,
+      (left, right) => (permutation[right] ?? 0) === (permutation[left] ?? 0) + 1,
+    );
+    if (groups.length > 6 && gpu) {
+      throw core.error(
+        "rank-too-high",
+        `a transposition of rank ${groups.length} has no kernel on webgl and webgpu`,
+        "convert for other backends: --backends cpu,wasm,tensorflow",
+      );
+    }
+    const sources = groups.map((group) => group.map((position) => permutation[position] ?? 0));
+    const order = sources
+      .map((source, index) => ({ first: source[0] ?? 0, index }))
+      .sort((a, b) => a.first - b.first);
+    const collapsed = order.map(({ index }) =>
+      product((sources[index] ?? []).map((axis) => x.shape[axis] ?? 1)),
+    );
+    const newPermutation = sources.map((_, index) =>
+      order.findIndex((entry) => entry.index === index),
+    );
+    const viewed = reshape(x, collapsed);
+    const output = {
+      dtype: x.dtype,
+      shape: newPermutation.map((axis) => collapsed[axis] ?? 1),
+    };
+    const moved = core.emitOne("Transpose", [viewed, vector(newPermutation)], {}, output);
+    return reshape(moved, shape);
+  }
+
+  const concat: Tf["concat"] = (tensors, axis) => {
+    const first = tensors[0];
+    if (first === undefined) throw new Error("internal error: concat of nothing");
+    const parts = tensors.filter((tensor) => tensor.shape[axis] !== 0);
+    const [only] = parts;
+    if (only === undefined) return first;
+    if (parts.length === 1) return only;
+    const size = parts.reduce<Dim>((sum, part) => addDims(sum, part.shape[axis] ?? 0), 0);
+    const shape = first.shape.map((dim, index) => (index === axis ? size : dim));
+    if (shape.length <= 6) {
+      const axisInput = core.numbers([axis], "int32", []);
+      return core.emitOne(
+        "ConcatV2",
+        [...parts, axisInput],
+        { N: { i: parts.length } },
+        { dtype: first.dtype, shape },
+      );
+    }
+    const before = product(first.shape.slice(0, axis));
+    const after = product(first.shape.slice(axis + 1));
+    const viewed = parts.map((part) => reshape(part, [before, part.shape[axis] ?? 1, after]));
+    return reshape(concat(viewed, 1), shape);
+  };
+
+  const split: Tf["split"] = (x, sizes, axis) => {
+    if (sizes.length === 1) return [x];
+    const outputs = sizes.map((size) => ({
+      dtype: x.dtype,
+      shape: x.shape.map((dim, index) => (index === axis ? size : dim)),
+    }));
+    const inputs = [x, vector(sizes), core.numbers([axis], "int32", [])];
+    return core.emit("SplitV", inputs, {}, outputs);
+  };
+
+  const slice: Tf["slice"] = (x, begin, size) => {
+    const whole = x.shape.every((dim, axis) => dimEquals(dim, size[axis] ?? -1));
+    if (whole) return x;
+    const toEnd = size.map((dim, axis) =>
+      isSymbolic(dim) && dimEquals(addDims(begin[axis] ?? 0, dim), x.shape[axis] ?? 0) ? -1 : dim,
+    );
+    const groups = groupDimensions(x.shape.length, (left, right) => {
+      const full = (axis: number): boolean => dimEquals(size[axis] ?? 0, x.shape[axis] ?? 0);
+      return full(left) && full(right);
+    });
+    if (x.shape.length > 6 && groups.length < x.shape.length) {
+      const pick = (dims: Shape, group: readonly number[]): Dim =>
+        group.length === 1 ? (dims[group[0] ?? 0] ?? 0) : product(group.map((a) => dims[a] ?? 1));
+      const viewed = reshape(
+        x,
+        groups.map((group) => pick(x.shape, group)),
+      );
+      const begins = groups.map((group) => (group.length === 1 ? (begin[group[0] ?? 0] ?? 0) : 0));
+      const sizes = groups.map((group) => pick(size, group));
+      return reshape(slice(viewed, begins, sizes), size);
+    }
+    const inputs = [x, shapeInput(begin, false), shapeInput(toEnd, false)];
+    return core.emitOne("Slice", inputs, {}, { dtype: x.dtype, shape: size });
+  };
+
+  const dynamicSlice: Tf["dynamicSlice"] = (x, begin, size) => {
+    const inputs = [x, begin, shapeInput(size, false)];
+    return core.emitOne("Slice", inputs, {}, { dtype: x.dtype, shape: size });
+  };
+
+  /** Every `stride`-th element along one axis of a [before, n, after] view, first one included. */
+  function everyNth(x: Tensor, stride: number, count: Dim): Tensor {
+    const [before = 1, , after = 1] = x.shape;
+    const shape = [before, count, after];
+    if (x.dtype === "float32") {
+      const attrs = {
+        begin_mask: { i: 7 },
+        end_mask: { i: 7 },
+        ellipsis_mask: { i: 0 },
+        new_axis_mask: { i: 0 },
+        shrink_axis_mask: { i: 0 },
+      };
+      const inputs = [x, vector([0, 0, 0]), vector([0, 0, 0]), vector([1, stride, 1])];
+      return core.emitOne("StridedSlice", inputs, attrs, { dtype: x.dtype, shape });
+    }
+    // StridedSlice on wasm gives float32 for every type; a gather does not.
+    const steps = core.emitOne("Mul", [dimensions.range(count), vector([stride])], {}, {
+      dtype: "int32",
+      shape: [count],
+    });
+    const inputs = [x, steps, core.numbers([1], "int32", [])];
+    return core.emitOne("GatherV2", inputs, { batch_dims: { i: 0 } }, { dtype: x.dtype, shape });
+  }
+
+  const stridedSlice: Tf["stridedSlice"] = (x, begin, end, strides) => {
+    const sizes = end.map((limit, axis) => subDims(limit, begin[axis] ?? 0));
+    let result = slice(x, begin, sizes);
+    strides.forEach((stride, axis) => {
+      if (stride === 1) return;
+      const size = sizes[axis] ?? 0;
+      const count = dimensions.ceilDivide(size, stride);
+      result = onAxis(reshape, result, axis, (viewed) => everyNth(viewed, stride, count));
+    });
+    return result;
+  };
+
+  const padValue = (value: number | boolean, dtype: TfDtype): Tensor =>
+    core.numbers([Number(value)], dtype, []);
+
+  function emitPad(
+    x: Tensor,
+    padding: readonly (readonly [Dim, Dim])[],
+    value: number | boolean,
+  ): Tensor {
+    const shape = x.shape.map((dim, axis) =>
+      addDims(addDims(dim, padding[axis]?.[0] ?? 0), padding[axis]?.[1] ?? 0),
+    );
+    const flat = padding.flat();
+    const amounts = isStaticShape(flat)
+      ? core.numbers(flat, "int32", [padding.length, 2])
+      : reshape(dimensions.shapeVector(flat), [padding.length, 2]);
+    const inputs = [x, amounts, padValue(value, x.dtype)];
+    return core.emitOne("PadV2", inputs, {}, { dtype: x.dtype, shape });
+  }
+
+  const pad: Tf["pad"] = (x, padding, value) => {
+    const padded = padding
+      .map(([low, high], axis) => (low === 0 && high === 0 ? -1 : axis))
+      .filter((axis) => axis >= 0);
+    if (padded.length === 0) return x;
+    const maxRank = gpu ? 4 : wasm ? 6 : 8;
+    if (x.shape.length <= maxRank) return emitPad(x, padding, value);
+    let result = x;
+    for (const axis of padded) {
+      const amount = padding[axis] ?? [0, 0];
+      result = onAxis(reshape, result, axis, (viewed) =>
+        emitPad(viewed, [[0, 0], amount, [0, 0]], value),
+      );
+    }
+    return result;
+  };
+
+  const reverse: Tf["reverse"] = (x, axes) => {
+    const real = axes.filter((axis) => x.shape[axis] !== 1);
+    if (real.length === 0) return x;
+    if (x.dtype === "bool" && wasm) {
+      const asInt = core.emitOne("Cast", [x], { DstT: { type: "int32" } }, {
+        dtype: "int32",
+        shape: x.shape,
+      });
+      const zero = core.numbers([0], "int32", []);
+      return core.emitOne("NotEqual", [reverse(asInt, real), zero], {}, {
+        dtype: "bool",
+        shape: x.shape,
+      });
+    }
+    if (x.shape.length <= 4 || !gpu) {
+      return core.emitOne("ReverseV2", [x, vector(real)], {}, { dtype: x.dtype, shape: x.shape });
+    }
+    return real.reduce(
+      (result, axis) => onAxis(reshape, result, axis, (viewed) => reverse(viewed, [1])),
+      x,
+    );
+  };
+
+  const tile: Tf["tile"] = (x, repeats) => {
+    if (repeats.every((count) => count === 1)) return x;
+    const shape = x.shape.map((dim, axis) => mulDims(dim, repeats[axis] ?? 1));
+    const inputs = [x, shapeInput(repeats, false)];
+    return core.emitOne("Tile", inputs, {}, { dtype: x.dtype, shape });
+  };
+
+  return {
+    reshape,
+    broadcastTo,
+    transpose,
+    concat,
+    split,
+    slice,
+    stridedSlice,
+    dynamicSlice,
+    pad,
+    reverse,
+    tile,
+  };
+}
