@@ -93,11 +93,10 @@ const defaults: Readonly<Record<string, Defaults>> = {
   exponential_minus_one: accurate,
   func: { arg_attrs: isEmptyArray, res_attrs: isEmptyArray, sym_visibility: isEmptyString },
   gather: { indices_are_sorted: isFalse },
-  infeed: { infeed_config: isEmptyString, layout: isEmptyArray },
+  infeed: { layout: isEmptyArray },
   log: accurate,
   log_plus_one: accurate,
   logistic: accurate,
-  outfeed: { outfeed_config: isEmptyString },
   recv: transfer,
   reduce_scatter: collective,
   reduce_window: {

@@ -74,7 +74,7 @@ class Printer {
   }
 
   text(): string {
-    return this.#parts.join("");
+    return `${this.#parts.join("")}\n`;
   }
 
   #name(value: MlirValue): string {

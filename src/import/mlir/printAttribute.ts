@@ -140,7 +140,7 @@ function quantizedType(type: MlirQuantizedType): string {
     return exponential(scale) + (zeroPoint === 0n ? "" : `:${zeroPoint.toString()}`);
   });
   const axis = type.quantizedDimension === null ? "" : `:${type.quantizedDimension}`;
-  const values = type.quantizedDimension === null ? list(parameters) : `{${list(parameters)}}`;
+  const values = type.quantizedDimension === null ? list(parameters) : `{${join(parameters, ",")}}`;
   return `!quant.uniform<${storage}:${printType(type.expressedType)}${axis}, ${values}>`;
 }
 
