@@ -1,0 +1,239 @@
+/**
+ * Convolution of float32 tensors in canonical layout, [batch, spatial..., features] by
+ * [spatial..., input features, output features], as tfjs convolution nodes: reduces every
+ * combination of strides, padding, dilations and groups to what the kernels do. Called by conv.ts.
+ */
+import { addDims, floordivDims, mulDims, subDims, type Shape } from "../src/ir/dims.js";
+import { Jax2TfjsError } from "../src/ir/errors.js";
+import type { Tensor, Tf } from "../src/ir/tf.js";
+import { convolveGroups } from "./convGroups.js";
+import { node2D, nodePadding, outputSizes, withSpatial, type Convolution } from "./convNode.js";
+import { transposedConvolution } from "./convTransposed.js";
+import { at, staticSize, upTo } from "./support.js";
+import {
+  dilatedSize,
+  greatestCommonDivisor,
+  padOrCut,
+  spaceOut,
+  takeEvery,
+  type PaddingPair,
+} from "./windowArithmetic.js";
+
+const replaced = <T>(items: readonly T[], index: number, item: T): readonly T[] =>
+  items.map((old, i) => (i === index ? item : old));
+
+/** The convolution of any parameters. */
+export function convolve(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
+  const spatial = conv.strides.length;
+  if (spatial < 2) return convolveLowRank(tf, x, filter, conv);
+  if (conv.batchGroups > 1)
+    return convolve(tf, groupBatch(tf, x, conv.batchGroups), filter, {
+      ...conv,
+      featureGroups: conv.batchGroups,
+      batchGroups: 1,
+    });
+  if (conv.lhsDilation.some((factor) => factor > 1)) {
+    const result = transposedConvolution(tf, x, filter, conv);
+    return result ?? convolveSpacedOut(tf, x, filter, conv);
+  }
+  const simpler = simplify(x.shape, filter.shape, conv);
+  if (simpler !== null) return convolve(tf, x, filter, simpler);
+  const aligned = subsampleInput(tf, x, filter, conv);
+  if (aligned !== null) return convolve(tf, aligned.x, filter, aligned.conv);
+  if (conv.strides.some((s) => s > 1) && conv.rhsDilation.some((d) => d > 1)) {
+    return convolveThenSubsample(tf, x, filter, conv);
+  }
+  if (spatial > 3 || (spatial === 3 && conv.featureGroups > 1)) {
+    return foldSpatial(tf, x, filter, conv);
+  }
+  if (spatial === 3) return convolve3D(tf, x, filter, conv);
+  if (conv.featureGroups > 1) return convolveGroups(tf, x, filter, conv, convolve);
+  return convolve2D(tf, x, filter, conv);
+}
+
+/** No or one spatial dimension: dimensions of size 1 in front. */
+function convolveLowRank(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
+  const missing = 2 - conv.strides.length;
+  const ones = new Array<number>(missing).fill(1);
+  const noPadding = ones.map((): PaddingPair => [0, 0]);
+  const [batch, ...rest] = x.shape;
+  const result = convolve(
+    tf,
+    tf.reshape(x, [batch ?? 1, ...ones, ...rest]),
+    tf.reshape(filter, [...ones, ...filter.shape]),
+    {
+      ...conv,
+      strides: [...ones, ...conv.strides],
+      padding: [...noPadding, ...conv.padding],
+      lhsDilation: [...ones, ...conv.lhsDilation],
+      rhsDilation: [...ones, ...conv.rhsDilation],
+    },
+  );
+  return tf.reshape(result, [at(result.shape, 0), ...result.shape.slice(1 + missing)]);
+}
+
+/** Groups of the batch as groups of features: [g n, ..., c] to [n, ..., g c]. */
+function groupBatch(tf: Tf, x: Tensor, groups: number): Tensor {
+  const [batch = 0, ...rest] = x.shape;
+  const features = rest.at(-1) ?? 0;
+  const each = floordivDims(batch, groups);
+  const split = tf.reshape(x, [groups, each, ...rest]);
+  const spatial = upTo(rest.length - 1).map((dim) => dim + 2);
+  const moved = tf.transpose(split, [1, ...spatial, 0, rest.length + 1]);
+  return tf.reshape(moved, [each, ...rest.slice(0, -1), mulDims(features, groups)]);
+}
+
+/** Zeros between the elements of the input, where no transposed convolution does it. */
+function convolveSpacedOut(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
+  let spaced = x;
+  const padding = conv.padding.map(([low, high], dim): PaddingPair => {
+    const factor = at(conv.lhsDilation, dim);
+    if (factor === 1 || x.shape[dim + 1] === 1) return [low, high];
+    spaced = spaceOut(tf, spaced, dim + 1, factor, 0);
+    return [low, addDims(high, 1 - factor)];
+  });
+  return convolve(tf, spaced, filter, {
+    ...conv,
+    padding,
+    lhsDilation: conv.lhsDilation.map(() => 1),
+  });
+}
+
+/**
+ * Drops dilations of a single tap and, where dilations are left, strides over a single window (the
+ * kernels refuse strides together with dilations). Null if there is nothing to drop.
+ */
+function simplify(x: Shape, filter: Shape, conv: Convolution): Convolution | null {
+  const rhsDilation = conv.rhsDilation.map((factor, dim) => (filter[dim] === 1 ? 1 : factor));
+  const isDilated = rhsDilation.some((factor) => factor > 1);
+  const sizes = outputSizes(x, filter, conv);
+  const strides = conv.strides.map((stride, dim) => (isDilated && sizes[dim] === 1 ? 1 : stride));
+  // With stride 1 again, padding that no window reaches must go, lest there be more windows.
+  const padding = conv.padding.map(([low, high], dim): PaddingPair => {
+    if (strides[dim] === conv.strides[dim]) return [low, high];
+    const window = dilatedSize(at(filter, dim), at(rhsDilation, dim));
+    return [low, subDims(subDims(window, low), at(x, dim + 1))];
+  });
+  const same = (a: readonly number[], b: readonly number[]): boolean => a.join() === b.join();
+  if (same(strides, conv.strides) && same(rhsDilation, conv.rhsDilation)) return null;
+  return { ...conv, strides, rhsDilation, padding };
+}
+
+/**
+ * Where stride and filter dilation have a common divisor, windows meet only every such element of
+ * the padded input: keeps these alone. (The kernels refuse strides together with dilations.)
+ */
+function subsampleInput(
+  tf: Tf,
+  x: Tensor,
+  filter: Tensor,
+  conv: Convolution,
+): { readonly x: Tensor; readonly conv: Convolution } | null {
+  const factors = conv.strides.map((stride, dim) =>
+    greatestCommonDivisor(stride, at(conv.rhsDilation, dim)),
+  );
+  if (factors.every((factor) => factor === 1)) return null;
+  const sizes = outputSizes(x.shape, filter.shape, conv);
+  const spatialPadding = conv.padding.map((pair, dim): PaddingPair =>
+    at(factors, dim) === 1 ? [0, 0] : pair,
+  );
+  let kept = padOrCut(tf, x, [[0, 0], ...spatialPadding, [0, 0]], 0);
+  for (const [dim, factor] of factors.entries()) {
+    if (factor === 1) continue;
+    const windows = mulDims(addDims(at(sizes, dim), -1), at(conv.strides, dim) / factor);
+    const taps = mulDims(addDims(at(filter.shape, dim), -1), at(conv.rhsDilation, dim) / factor);
+    kept = takeEvery(tf, kept, dim + 1, 0, addDims(addDims(windows, taps), 1), factor);
+  }
+  const scaled = (list: readonly number[]): readonly number[] =>
+    list.map((value, dim) => value / at(factors, dim));
+  return {
+    x: kept,
+    conv: {
+      ...conv,
+      strides: scaled(conv.strides),
+      rhsDilation: scaled(conv.rhsDilation),
+      padding: conv.padding.map((pair, dim) => (at(factors, dim) === 1 ? pair : [0, 0])),
+    },
+  };
+}
+
+/** Strides with dilations that have no common divisor: every window, then those asked for. */
+function convolveThenSubsample(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
+  const sizes = outputSizes(x.shape, filter.shape, conv);
+  let result = convolve(tf, x, filter, { ...conv, strides: conv.strides.map(() => 1) });
+  for (const [dim, stride] of conv.strides.entries()) {
+    result = takeEvery(tf, result, dim + 1, 0, at(sizes, dim), stride);
+  }
+  return result;
+}
+
+function convolve2D(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
+  const node = node2D(tf, x, filter.shape, conv, at(filter.shape, 3));
+  return tf.conv2D(node.x, filter, node.options);
+}
+
+function convolve3D(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
+  const sizes = outputSizes(x.shape, filter.shape, conv);
+  const { padding, x: given } = nodePadding(tf, x, filter.shape, conv);
+  const explicit = typeof padding !== "string";
+  const triple = (list: readonly number[]) => [at(list, 0), at(list, 1), at(list, 2)] as const;
+  return tf.conv3D(
+    explicit ? padOrCut(tf, given, [[0, 0], ...padding, [0, 0]], 0) : given,
+    filter,
+    {
+      strides: triple(conv.strides),
+      dilations: triple(conv.rhsDilation),
+      padding: explicit ? "VALID" : padding,
+      outShape: withSpatial(x.shape, sizes, at(filter.shape, 4)),
+    },
+  );
+}
+
+/**
+ * One spatial dimension less: the taps of the first one become input features, its windows join
+ * the batch.
+ */
+function foldSpatial(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
+  const taps = staticSize(at(filter.shape, 0));
+  if (taps === null) {
+    throw new Jax2TfjsError(
+      "symbolic-size",
+      "conv_general_dilated with more than three spatial dimensions (or three and groups) takes " +
+        "filters of static size only",
+    );
+  }
+  const [count, ...otherSizes] = outputSizes(x.shape, filter.shape, conv);
+  const windows = count ?? 0;
+  const noPadding = x.shape.map((): PaddingPair => [0, 0]);
+  const padded = padOrCut(tf, x, replaced(noPadding, 1, at(conv.padding, 0)), 0);
+  const slices = upTo(taps).map((tap) =>
+    takeEvery(tf, padded, 1, tap * at(conv.rhsDilation, 0), windows, at(conv.strides, 0)),
+  );
+  const [batch = 0, , ...others] = x.shape;
+  const features = others.at(-1) ?? 0;
+  const spatial = others.slice(0, -1);
+  const rows = mulDims(batch, windows);
+  const groups = conv.featureGroups;
+  const each = floordivDims(features, groups);
+  // Input features of one group must stay together: [taps, groups, each] to [groups, taps, each].
+  const parts = slices.map((slice) => tf.reshape(slice, [rows, ...spatial, groups, 1, each]));
+  const rank = spatial.length + 4;
+  const joined = parts.length === 1 ? at(parts, 0) : tf.concat(parts, rank - 2);
+  const folded = tf.reshape(joined, [rows, ...spatial, mulDims(features, taps)]);
+  const filterRank = filter.shape.length;
+  const order = [...upTo(filterRank - 3).map((dim) => dim + 1), 0, filterRank - 2, filterRank - 1];
+  const inputFeatures = mulDims(at(filter.shape, filterRank - 2), taps);
+  const foldedFilter = tf.reshape(tf.transpose(filter, order), [
+    ...filter.shape.slice(1, -2),
+    inputFeatures,
+    at(filter.shape, filterRank - 1),
+  ]);
+  const result = convolve(tf, folded, foldedFilter, {
+    ...conv,
+    strides: conv.strides.slice(1),
+    padding: conv.padding.slice(1),
+    lhsDilation: conv.lhsDilation.slice(1),
+    rhsDilation: conv.rhsDilation.slice(1),
+  });
+  return tf.reshape(result, [batch, windows, ...otherSizes, result.shape.at(-1) ?? 0]);
+}

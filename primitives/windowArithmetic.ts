@@ -1,0 +1,120 @@
+/**
+ * Sizes of windows that slide over a dimension, and spacing out (interior padding) of tensors.
+ * Shared by convolutions (conv.ts) and windowed reductions (window.ts).
+ */
+import {
+  addDims,
+  dimEquals,
+  floordivDims,
+  maxDim,
+  mulDims,
+  shapeSize,
+  subDims,
+  tryCompare,
+  type Dim,
+  type Shape,
+} from "../src/ir/dims.js";
+import type { Tensor, Tf } from "../src/ir/tf.js";
+
+export type PaddingPair = readonly [low: Dim, high: Dim];
+
+/** `max(0, 1 + dilation * (size - 1))`, JAX's `dilate_dim`. */
+export function dilatedSize(size: Dim, dilation: number): Dim {
+  if (dilation === 1) return size;
+  return maxDim(addDims(1, mulDims(subDims(size, 1), dilation)), 0);
+}
+
+/** `max(0, (size - window) // stride + 1)`: the number of windows, JAX's `stride_dim`. */
+export function windowCount(size: Dim, window: Dim, stride: number): Dim {
+  return maxDim(addDims(floordivDims(subDims(size, window), stride), 1), 0);
+}
+
+/** True if the dimension is surely negative. */
+export const isNegative = (dim: Dim): boolean => tryCompare(dim, "<", 0) === true;
+
+/** TensorFlow's (and JAX's) `SAME` padding: as many windows as `size / stride`, rounded up. */
+export function samePadding(size: Dim, window: Dim, stride: number): PaddingPair {
+  const count = floordivDims(addDims(size, stride - 1), stride);
+  const covered = addDims(mulDims(subDims(count, 1), stride), window);
+  const total = maxDim(subDims(covered, size), 0);
+  const low = floordivDims(total, 2);
+  return [low, subDims(total, low)];
+}
+
+export function samePair(left: PaddingPair, right: PaddingPair): boolean {
+  return dimEquals(left[0], right[0]) && dimEquals(left[1], right[1]);
+}
+
+/** Pads and, for negative amounts, cuts; `padding` is per dimension of `x`. */
+export function padOrCut(
+  tf: Tf,
+  x: Tensor,
+  padding: readonly PaddingPair[],
+  value: number | boolean,
+): Tensor {
+  const cut = (amount: Dim): Dim => (isNegative(amount) ? mulDims(amount, -1) : 0);
+  const add = (amount: Dim): Dim => (isNegative(amount) ? 0 : amount);
+  const begin = padding.map(([low]) => cut(low));
+  const size = x.shape.map((dim, axis) =>
+    subDims(dim, addDims(begin[axis] ?? 0, cut(padding[axis]?.[1] ?? 0))),
+  );
+  const isCut = size.some((dim, axis) => !dimEquals(dim, x.shape[axis] ?? 0));
+  const cutTensor = isCut ? tf.slice(x, begin, size) : x;
+  const added = padding.map(([low, high]): PaddingPair => [add(low), add(high)]);
+  return added.some(([low, high]) => low !== 0 || high !== 0)
+    ? tf.pad(cutTensor, added, value)
+    : cutTensor;
+}
+
+/** Every `stride`-th element along one axis, `count` of them, from `begin` on. */
+export function takeEvery(
+  tf: Tf,
+  x: Tensor,
+  axis: number,
+  begin: Dim,
+  count: Dim,
+  stride: number,
+): Tensor {
+  const begins = x.shape.map((_, dim): Dim => (dim === axis ? begin : 0));
+  const last = addDims(begin, mulDims(subDims(count, 1), stride));
+  if (stride === 1 || count === 1) {
+    const size = x.shape.map((dim, d) => (d === axis ? count : dim));
+    return begin === 0 && dimEquals(count, x.shape[axis] ?? 0) ? x : tf.slice(x, begins, size);
+  }
+  const ends = x.shape.map((dim, d) => (d === axis ? addDims(last, 1) : dim));
+  const strides = x.shape.map((_, dim) => (dim === axis ? stride : 1));
+  return tf.stridedSlice(x, begins, ends, strides);
+}
+
+/**
+ * Puts `factor - 1` copies of `value` behind every element along an axis: the size is multiplied by
+ * `factor`, so the last `factor - 1` elements are padding too.
+ */
+export function spaceOut(
+  tf: Tf,
+  x: Tensor,
+  axis: number,
+  factor: number,
+  value: number | boolean,
+): Tensor {
+  if (factor === 1) return x;
+  const size = x.shape[axis] ?? 0;
+  const before = shapeSize(x.shape.slice(0, axis + 1));
+  const after = shapeSize(x.shape.slice(axis + 1));
+  const rows = tf.reshape(x, [before, 1, after]);
+  const padded = tf.pad(
+    rows,
+    [
+      [0, 0],
+      [0, factor - 1],
+      [0, 0],
+    ],
+    value,
+  );
+  const shape: Shape = x.shape.map((dim, d) => (d === axis ? mulDims(size, factor) : dim));
+  return tf.reshape(padded, shape);
+}
+
+export function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
