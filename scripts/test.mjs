@@ -73,7 +73,8 @@ function addFile(project, file) {
   }
   // A file that does not load, or a hook that fails, has no failed test of its own.
   if (file.status === "failed" && failedHere === 0) {
-    fail(`${project}: ${path}: ${file.message.split("\n")[0]}`);
+    const [reason] = file.message.split("\n");
+    fail(`${project}: ${path}: ${reason || "a hook failed, see above"}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe } from "vitest";
+import { beforeAll, beforeEach, describe } from "vitest";
 
 const require = createRequire(import.meta.url);
 
@@ -72,7 +72,10 @@ export function describeOnBackend(backend: NodeBackend, body: () => void): void 
   const reason = whyMissing(backend);
   const skip = reason !== undefined && !inCi;
   describe(skip ? `${backend} (skipped: ${reason})` : backend, { skip }, () => {
-    beforeAll(() => useBackend(backend));
+    // The backend is there for the `beforeAll` hooks of `body`, and again for each test, which may
+    // have come after one that changed it. Where it is missing each test fails by itself.
+    if (reason === undefined) beforeAll(() => useBackend(backend));
+    beforeEach(() => useBackend(backend));
     body();
   });
 }
