@@ -5,10 +5,12 @@
  * A dimension variable stands for an unknown integer >= 1. Operations take numbers and expressions
  * alike and give numbers whenever the result is constant.
  */
-import { dimEquals } from "./dims/operations.js";
+import { addDims, floordivDims, mulDims, subDims } from "./dims/arithmetic.js";
 import type { Dim } from "./dims/expr.js";
+import { dimEquals, maxDim } from "./dims/operations.js";
 
-export type { Bounds } from "./dims/decision.js";
+export type { Bounds } from "./dims/intervals.js";
+export { type DimAlgebra, foldDim } from "./dims/fold.js";
 export type { Dim, DimFactor, DimOperation, DimTerm } from "./dims/expr.js";
 export type { LikeShape } from "./dims/parse.js";
 export { DimExpr, SymbolicScope } from "./dims/expr.js";
@@ -68,4 +70,15 @@ export function shapeEquals(left: Shape, right: Shape): boolean {
 /** Whether all dimensions are numbers. */
 export function isStaticShape(shape: Shape): shape is readonly number[] {
   return shape.every((dim) => typeof dim === "number");
+}
+
+/** The size of an axis with `dilation - 1` elements put between its elements; 0 stays 0. */
+export function dilateDim(dim: Dim, dilation: Dim): Dim {
+  if (dilation === 1) return dim;
+  return maxDim(addDims(1, mulDims(dilation, subDims(dim, 1))), 0);
+}
+
+/** How many windows fit in an axis: `max(0, floordiv(dim - windowSize, stride) + 1)`. */
+export function strideDim(dim: Dim, windowSize: Dim, stride: Dim): Dim {
+  return maxDim(addDims(floordivDims(subDims(dim, windowSize), stride), 1), 0);
 }

@@ -155,6 +155,49 @@ export function shapeFromJson(shape: readonly (number | string)[], scope: Symbol
   return shape.map((dim) => (typeof dim === "number" ? dim : parseDim(dim, scope)));
 }
 
+/**
+ * Checks that data from outside is a specification; its expressions are not read yet.
+ *
+ * @throws Jax2TfjsError `invalid-shape-specification`
+ */
+export function parseSpecification(value: unknown): ShapeSpecification {
+  const { arguments: specs, constraints } = asRecord(value, "the specification");
+  const isText = (item: unknown): item is string => typeof item === "string";
+  if (!Array.isArray(constraints) || !constraints.every(isText)) {
+    throw invalidSpecification("constraints is not a list of texts");
+  }
+  if (!Array.isArray(specs)) throw invalidSpecification("arguments is not a list");
+  return {
+    constraints,
+    arguments: specs.map((spec: unknown, i) => {
+      const { name, shape } = asRecord(spec, `arguments[${i}]`);
+      if (!isText(name)) throw invalidSpecification(`arguments[${i}].name is not a text`);
+      if (!Array.isArray(shape) || !shape.every(isSizeOrText)) {
+        throw invalidSpecification(`arguments[${i}].shape is not a list of sizes and expressions`);
+      }
+      return { name, shape };
+    }),
+  };
+}
+
+function asRecord(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  throw invalidSpecification(`${what} is not an object`);
+}
+
+function isSizeOrText(value: unknown): value is number | string {
+  if (typeof value === "string") return true;
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function invalidSpecification(reason: string): Jax2TfjsError {
+  return new Jax2TfjsError(
+    "invalid-shape-specification",
+    `The shape specification of the model is damaged: ${reason}.`,
+    { fix: "convert the model again" },
+  );
+}
+
 /** The plan that a specification was taken from, in a new scope. Throws as `solveDims` does. */
 export function planFromSpecification(specification: ShapeSpecification): DimPlan {
   const scope = symbolicScope(specification.constraints);

@@ -5,6 +5,15 @@
  * remainder is below its divisor, …). Incomplete but sound. Called by operations.ts.
  */
 import { Jax2TfjsError } from "../errors.js";
+import { inconclusive, unsatisfiable } from "./errors.js";
+import {
+  type Bounds,
+  ceilDivide,
+  floorDivideBounds,
+  multiplyBounds,
+  nothingKnown,
+  withoutInexact,
+} from "./intervals.js";
 import {
   combineTerms,
   exact,
@@ -15,6 +24,7 @@ import {
   modulo,
   mulDims,
   subDims,
+  termsOf,
   addDims,
 } from "./arithmetic.js";
 import {
@@ -32,38 +42,10 @@ import {
   termOf,
 } from "./expr.js";
 
-/** `[lower, upper]`, infinite where nothing is known. */
-export type Bounds = readonly [lower: number, upper: number];
-
 /** The search is exponential in bad cases: after this many steps we stop with what we have. */
 const MAX_STEPS = 20_000;
 const MAX_CONSTRAINTS = 512;
 const MAX_CACHED_BOUNDS = 1 << 16;
-
-const nothingKnown: Bounds = [-Infinity, Infinity];
-
-const helpMessage = `
-This error arises for comparison operations with shapes that
-are non-constant, and the result of the operation cannot be represented as
-a boolean value for all values of the symbolic dimensions involved.
-
-Please see https://docs.jax.dev/en/latest/export/shape_poly.html#comparison-of-symbolic-dimensions-is-partially-supported
-for more details.
-`;
-
-/** The error for questions that have no answer for all values of the variables. */
-export function inconclusive(message: string): Jax2TfjsError {
-  return new Jax2TfjsError("inconclusive-dimension", message + helpMessage, {
-    fix: "add constraints to the symbolic shapes, or make the dimension static",
-  });
-}
-
-/** The error for constraints that no values satisfy. */
-export function unsatisfiable(message: string): Jax2TfjsError {
-  return new Jax2TfjsError("unsatisfiable-dimension-constraint", message, {
-    fix: "remove or correct the constraints of the symbolic shapes",
-  });
-}
 
 /** `expr >= 0` or `expr == 0`. */
 interface KnownConstraint {
@@ -91,33 +73,6 @@ function sufficient(precision: BoundsPrecision, lower: number, upper: number): b
 /** Sign of a coefficient; never 0. */
 function sign(coefficient: number): number {
   return coefficient >= 0 ? 1 : -1;
-}
-
-function ceilDivide(dividend: number, divisor: number): number {
-  return exact(-floorDivide(-dividend, divisor));
-}
-
-/** `a * b` where an infinite bound times zero is zero. */
-function multiplyBounds(a: number, b: number): number {
-  return a === 0 || b === 0 ? 0 : a * b;
-}
-
-/** `floor(a / b)`; for infinite operands, its limit. */
-function floorDivideBounds(a: number, b: number): number {
-  const negative = a >= 0 !== b >= 0;
-  if (Number.isFinite(a)) {
-    if (Number.isFinite(b)) return floorDivide(a, b);
-    return negative ? -1 : 0;
-  }
-  return negative ? -Infinity : Infinity;
-}
-
-/** A bound that is too large to be exact says nothing. */
-function withoutInexact([lower, upper]: Bounds): Bounds {
-  return [
-    Number.isSafeInteger(lower) || lower === Infinity ? lower + 0 : -Infinity,
-    Number.isSafeInteger(upper) || upper === -Infinity ? upper + 0 : Infinity,
-  ];
 }
 
 /** What is known about terms while one question is answered. */
@@ -235,17 +190,16 @@ class Decision {
   ): Elimination[] {
     const result: Elimination[] = [];
     const scale = Math.abs(coefficient);
-    const push = (comparator: Comparator, expr: Dim, termScale: number): void => {
-      if (typeof expr !== "number") result.push({ comparator, expr, scale, termScale });
+    const push = (comparator: Comparator, expr: DimExpr, termScale: number): void => {
+      result.push({ comparator, expr, scale, termScale });
     };
+    // Not normalised: rules might bring the term back, and the elimination would never end.
+    const within = (k: number, constant: number): DimExpr =>
+      new DimExpr(combineTerms([[term, k]], 1, termsOf(constant), 1), this.scope);
     const [lower, upper] = this.termBounds.get(term.key) ?? nothingKnown;
     const comparator = lower === upper ? "eq" : "geq";
-    if (lower > -Infinity) {
-      push(comparator, subDims(new DimExpr([[term, 1]], this.scope), lower), -sign(coefficient));
-    }
-    if (upper < Infinity && lower !== upper) {
-      push("geq", addDims(new DimExpr([[term, -1]], this.scope), upper), sign(coefficient));
-    }
+    if (lower > -Infinity) push(comparator, within(1, -lower), -sign(coefficient));
+    if (upper < Infinity && lower !== upper) push("geq", within(-1, upper), sign(coefficient));
     for (const constraints of candidates) {
       for (const known of constraints) {
         const item = known.expr.terms.find(([t]) => t === term || t.key === term.key);

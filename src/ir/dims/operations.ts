@@ -15,7 +15,9 @@ import {
   subDims,
   variableDim,
 } from "./arithmetic.js";
-import { type Bounds, decideBounds, inconclusive } from "./decision.js";
+import { decideBounds } from "./decision.js";
+import { inconclusive } from "./errors.js";
+import { type Bounds } from "./intervals.js";
 import {
   type Dim,
   type DimExpr,

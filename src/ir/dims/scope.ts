@@ -5,7 +5,7 @@
  */
 import { Jax2TfjsError } from "../errors.js";
 import { fromOperation, linearCombination, mulDims, subDims, termsOf } from "./arithmetic.js";
-import { unsatisfiable } from "./decision.js";
+import { unsatisfiable } from "./errors.js";
 import {
   type Comparator,
   type Dim,
