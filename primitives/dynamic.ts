@@ -4,7 +4,14 @@
  * GPU (a Slice with a computed begin would).
  */
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
-import { dimEquals, greaterEqual, printShape, subDims, type Dim, type Shape } from "../src/ir/dims.js";
+import {
+  dimEquals,
+  greaterEqual,
+  printShape,
+  subDims,
+  type Dim,
+  type Shape,
+} from "../src/ir/dims.js";
 import { isInteger, kindOf } from "../src/ir/dtypes.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
 import type { NoParams } from "../src/ir/params.js";
@@ -84,9 +91,7 @@ function sliceAt(tf: Tf, x: Tensor, starts: readonly Start[], sizes: Shape): Ten
     if (start.kind === "known") continue;
     const size = at(sizes, axis);
     const places =
-      size === 1
-        ? tf.reshape(start.begin, [1])
-        : tf.binary("AddV2", tf.range(size), start.begin);
+      size === 1 ? tf.reshape(start.begin, [1]) : tf.binary("AddV2", tf.range(size), start.begin);
     result = tf.gather(result, places, axis);
   }
   return result;
@@ -181,7 +186,8 @@ function selectAt(tf: Tf, x: Tensor, update: Tensor, starts: readonly Start[]): 
             tf.binary("GreaterEqual", relative, tf.scalar(0, "int32")),
             tf.binary("Less", relative, tf.dim(size)),
           );
-    if (size !== 1) spread = tf.gather(spread, clampIndex(tf, relative, subDims(size, 1), false), axis);
+    if (size !== 1)
+      spread = tf.gather(spread, clampIndex(tf, relative, subDims(size, 1), false), axis);
     const trailing = x.shape.slice(axis + 1).map(() => 1);
     const placed = reshapeTo(tf, inside, [dim, ...trailing]);
     mask = mask === null ? placed : tf.binary("LogicalAnd", mask, placed);
@@ -192,7 +198,8 @@ function selectAt(tf: Tf, x: Tensor, update: Tensor, starts: readonly Start[]): 
 /** Writes `update` into `x`: known axes by joining pieces, computed ones by selection. */
 function updateAt(tf: Tf, x: Tensor, update: Tensor, starts: readonly Start[]): Tensor {
   const isKnown = starts.map(
-    (start, axis) => start.kind === "known" && !dimEquals(at(x.shape, axis), at(update.shape, axis)),
+    (start, axis) =>
+      start.kind === "known" && !dimEquals(at(x.shape, axis), at(update.shape, axis)),
   );
   if (!starts.some((start) => start.kind === "computed")) {
     return joinAround(tf, x, update, starts, 0);

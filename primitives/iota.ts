@@ -56,7 +56,10 @@ export const iota: Primitive<IotaParams> = definePrimitive<IotaParams>({
     }
     return [shapedArray(dtype, shape)];
   },
-  jvp: (o, _primals, _tangents, params) => ({ primals: o.bind(iota, [], params), tangents: [null] }),
+  jvp: (o, _primals, _tangents, params) => ({
+    primals: o.bind(iota, [], params),
+    tangents: [null],
+  }),
   transpose: none("iota has no inputs"),
   batch: (o, _inputs, _dims, params) => ({ outputs: o.bind(iota, [], params), dims: [null] }),
   tfjs: (tf, _inputs, { dtype, shape, dimension }, outs) => {
@@ -93,8 +96,7 @@ export const dimAsValue: Primitive<{ readonly dim: Dim }> = definePrimitive<{ re
   transpose: none("dim_as_value has no inputs"),
   batch: (o, _inputs, _dims, params) => ({ outputs: o.bind(dimAsValue, [], params), dims: [null] }),
   tfjs: (tf, _inputs, { dim }, outs) => [tf.value(tf.dim(dim), at(outs, 0))],
-  fold: (_inputs, { dim }) =>
-    typeof dim === "number" ? [fromNumbers("int32", [], [dim])] : null,
+  fold: (_inputs, { dim }) => (typeof dim === "number" ? [fromNumbers("int32", [], [dim])] : null),
 });
 
 export type EmptyParams = { readonly dtype: DType; readonly shape: Shape };

@@ -100,12 +100,7 @@ const negative = (dim: Dim): Dim => maxDim(negDim(dim), 0);
 const positive = (dim: Dim): Dim => maxDim(dim, 0);
 
 /** Pads with a value known at conversion time. */
-export function padWith(
-  tf: Tf,
-  x: Tensor,
-  config: PaddingConfig,
-  value: number | boolean,
-): Tensor {
+export function padWith(tf: Tf, x: Tensor, config: PaddingConfig, value: number | boolean): Tensor {
   let spreadOut = x;
   for (const [axis, [, , interior]] of config.entries()) {
     if (interior > 0) spreadOut = spread(tf, spreadOut, axis, interior, value);
@@ -168,7 +163,12 @@ function padHost(
   shape: Shape,
 ): HostArray | null {
   if (!isStaticShape(shape)) return null;
-  const background = stridedView(padding, shape, 0, shape.map(() => 0));
+  const background = stridedView(
+    padding,
+    shape,
+    0,
+    shape.map(() => 0),
+  );
   const own = rowMajorStrides(x.shape);
   const strides = rowMajorStrides(shape);
   const first: number[] = [];

@@ -231,7 +231,13 @@ export const stack = definePrimitive<StackParams>({
     }
     checkAxis(axis, [...first.shape, 1], `stack axis ${axis} is out of bounds`);
     const shape = first.shape.toSpliced(axis, 0, inputs.length);
-    return [shapedArray(first.dtype, shape, inputs.every((input) => input.weakType))];
+    return [
+      shapedArray(
+        first.dtype,
+        shape,
+        inputs.every((input) => input.weakType),
+      ),
+    ];
   },
   jvp: notYet("jvp"),
   transpose: notYet("transpose"),

@@ -1,0 +1,69 @@
+/** Exact host evaluation of the named reductions, for integers and bools. */
+import type { ShapedArray } from "../src/ir/aval.js";
+import { isStaticShape } from "../src/ir/dims.js";
+import { bitsOf, isInteger, kindOf, type DType } from "../src/ir/dtypes.js";
+import { elementCount, fromNumbers, valuesOf, type HostArray } from "../src/ir/hostArray.js";
+import { forEachPosition, rowMajorStrides } from "./hostViews.js";
+import { at } from "./support.js";
+
+/** Brings a number into the range of an integer dtype of at most 32 bits. */
+function wrap(value: number, dtype: DType): number {
+  const bits = bitsOf(dtype);
+  if (kindOf(dtype) === "unsigned") return (value >>> 0) & (bits === 32 ? -1 : 2 ** bits - 1);
+  return (value << (32 - bits)) >> (32 - bits);
+}
+
+function step(
+  monoid: "sum" | "prod" | "max" | "min" | "and" | "or" | "xor",
+  x: number,
+  y: number,
+): number {
+  switch (monoid) {
+    case "sum":
+      return (x + y) | 0;
+    case "prod":
+      return Math.imul(x, y);
+    case "max":
+      return Math.max(x, y);
+    case "min":
+      return Math.min(x, y);
+    case "and":
+      return x & y;
+    case "or":
+      return x | y;
+    case "xor":
+      return x ^ y;
+  }
+}
+
+/** The reduced array; null for floats, empty rows and symbolic shapes. */
+export function foldReduction(
+  monoid: "sum" | "prod" | "max" | "min" | "and" | "or" | "xor",
+  x: HostArray,
+  axes: readonly number[],
+  out: ShapedArray,
+): readonly HostArray[] | null {
+  const { dtype, shape } = x;
+  if (!isInteger(dtype) && dtype !== "bool") return null;
+  if (bitsOf(dtype) > 32 || !isStaticShape(out.shape) || elementCount(shape) === 0) return null;
+  const values = Array.from(valuesOf(x), Number);
+  const own = rowMajorStrides(shape);
+  const kept = own.filter((_, axis) => !axes.includes(axis));
+  const rowShape = axes.map((axis) => at(shape, axis));
+  const rowStrides = axes.map((axis) => at(own, axis));
+  const results: number[] = [];
+  forEachPosition(out.shape, 0, kept, (start) => {
+    let result: number | null = null;
+    forEachPosition(rowShape, start, rowStrides, (position) => {
+      const value = at(values, position);
+      result = result === null ? value : step(monoid, result, value);
+    });
+    results.push(result ?? 0);
+  });
+  const wrapped = results.map((value) => {
+    if (dtype === "bool") return value;
+    const narrow = wrap(value, dtype);
+    return dtype === "uint32" ? narrow >>> 0 : narrow;
+  });
+  return [fromNumbers(dtype, out.shape, wrapped)];
+}
