@@ -53,14 +53,14 @@ const layers: Readonly<Record<string, Layer>> = {
 };
 
 /** These put the stages together, so they may import every layer. */
-const composers = ["src", "cli"];
+const composers = ["src", "node", "cli"];
 
 /** Node-only modules outside src/cli; a file named `*.node.ts` need not be listed. */
 const nodeOnlyModules = ["src/import/params/nodeFile.ts"];
 
 /** True for a module that runs in Node only; everything else must work in a browser. */
 function isNodeOnly(path: string): boolean {
-  return path.startsWith("src/cli/") || path.endsWith(".node.ts") || nodeOnlyModules.includes(path);
+  return /^src\/(cli|node)\//.test(path) || path.endsWith(".node.ts") || nodeOnlyModules.includes(path);
 }
 
 interface SourceFile {

@@ -82,6 +82,11 @@ export class JaxprBuilder {
     this.#equations.push(equation);
   }
 
+  /** The equation added last. */
+  last(): Equation | undefined {
+    return this.#equations.at(-1);
+  }
+
   build(outputs: readonly Value[]): ClosedJaxpr {
     return closedJaxpr(
       {

@@ -1,0 +1,106 @@
+/**
+ * Constant folding with the primitives' own exact host rules: index arithmetic, masks, loop
+ * counters. Values that tfjs would compute differently per backend are never folded here, because
+ * only records with an exact rule have one.
+ */
+import { isStaticShape } from "../ir/dims.js";
+import { isComplex, kindOf } from "../ir/dtypes.js";
+import { elementCount, fromNumbers, valuesOf, type HostArray } from "../ir/hostArray.js";
+import type { Atom, ClosedJaxpr, Equation, Literal, LiteralValue, Var } from "../ir/jaxpr.js";
+import { subJaxprs } from "../ir/jaxpr.js";
+import type { Value } from "../ir/ops.js";
+import type { Row } from "./rewrite.js";
+
+/** Larger results stay computed: a constant costs download, an iota or a broadcast nothing. */
+const maxElements = 16384;
+
+/** A literal as an array of shape (). */
+export function literalArray(literal: Literal): HostArray {
+  const { value, aval } = literal;
+  if (typeof value === "object") return fromNumbers(aval.dtype, [], [value.re, value.im]);
+  if (typeof value === "bigint") return fromNumbers(aval.dtype, [], [value]);
+  if (isComplex(aval.dtype)) return fromNumbers(aval.dtype, [], [Number(value), 0]);
+  return fromNumbers(aval.dtype, [], [Number(value)]);
+}
+
+/** A one-element array as the value of a literal; undefined for what no literal holds. */
+export function scalarOf(array: HostArray): LiteralValue | undefined {
+  if (kindOf(array.dtype) === "key") return undefined;
+  const values = valuesOf(array);
+  if (isComplex(array.dtype)) return { re: Number(values[0]), im: Number(values[1]) };
+  const value = values[0];
+  if (value === undefined) return undefined;
+  return kindOf(array.dtype) === "bool" ? Number(value) !== 0 : value;
+}
+
+/** Evaluates one equation on the host; null if it has no exact rule or its sizes are not known. */
+export function foldEquation(
+  equation: Equation,
+  inputs: readonly HostArray[],
+): readonly HostArray[] | null {
+  const { primitive, params, outputs } = equation;
+  if (primitive.fold === undefined || primitive.traits?.effectful === true) return null;
+  const avals = outputs.map((variable) => variable.aval);
+  const small = avals.every(
+    ({ shape }) => isStaticShape(shape) && elementCount(shape) <= maxElements,
+  );
+  return small ? primitive.fold(inputs, params, avals) : null;
+}
+
+/**
+ * Evaluates a program on the host where inputs may be unknown (null).
+ *
+ * @returns per output its value, or null where it depends on something unknown
+ */
+export function evaluateOnHost(
+  program: ClosedJaxpr,
+  args: readonly (HostArray | null)[],
+): readonly (HostArray | null)[] {
+  const { jaxpr, consts } = program;
+  const values = new Map<Var, HostArray | null>();
+  jaxpr.invars.forEach((variable, index) => values.set(variable, args[index] ?? null));
+  jaxpr.constvars.forEach((variable, index) => values.set(variable, consts[index] ?? null));
+  const read = (atom: Atom): HostArray | null =>
+    atom.kind === "literal" ? literalArray(atom) : (values.get(atom) ?? null);
+  for (const equation of jaxpr.equations) {
+    const inputs = equation.inputs.map(read);
+    const known = inputs.filter((input) => input !== null);
+    const results =
+      known.length < inputs.length ? null : evaluateEquation(equation, known);
+    equation.outputs.forEach((variable, index) => values.set(variable, results?.[index] ?? null));
+  }
+  return jaxpr.outvars.map(read);
+}
+
+function evaluateEquation(
+  equation: Equation,
+  inputs: readonly HostArray[],
+): readonly (HostArray | null)[] | null {
+  const key = equation.primitive.traits?.inlines;
+  const [inner] = key === undefined ? [] : subJaxprs(equation.params);
+  if (inner !== undefined) return evaluateOnHost(inner, inputs);
+  return foldEquation(equation, inputs);
+}
+
+/** Replaces equations whose inputs are all known by their values. */
+export const foldConstants: Row = {
+  name: "fold-constants",
+  primitives: null,
+  rewrite: (o, equation, match) => {
+    if (equation.primitive.fold === undefined) return null;
+    const inputs: HostArray[] = [];
+    for (const atom of equation.inputs) {
+      const array = atom.kind === "literal" ? literalArray(atom) : match.constant(atom);
+      if (array === undefined) return null;
+      inputs.push(array);
+    }
+    // Scalars that are only spread out stay scalars: the graph broadcasts them for nothing.
+    const spreads = equation.inputs.length === 1 && equation.inputs[0]?.kind === "literal";
+    if (spreads && equation.outputs[0]?.aval.shape.length !== 0) return null;
+    const results = foldEquation(equation, inputs);
+    return results?.map((array): Value => {
+      const scalar = array.shape.length === 0 ? scalarOf(array) : undefined;
+      return scalar === undefined ? o.constant(array) : o.literal(scalar, array.dtype);
+    }) ?? null;
+  },
+};

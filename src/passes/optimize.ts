@@ -1,0 +1,29 @@
+/**
+ * The passes in order. "required" is what lowering relies on; "full" adds what only makes models
+ * smaller and faster.
+ */
+import type { ClosedJaxpr } from "../ir/jaxpr.js";
+import { inlineCalls, removeUnused, shareEqual } from "./cleanup.js";
+import { foldConstants } from "./fold.js";
+import { recoverRows } from "./recover.js";
+import { rewriteProgram } from "./rewrite.js";
+import { simplifyRows } from "./simplify.js";
+import { unrollLoops } from "./unroll.js";
+
+export interface OptimizeOptions {
+  readonly level: "required" | "full";
+  /** Equations that unrolled loops may add. */
+  readonly unrollBudget?: number;
+}
+
+/** Passes over a program; the result computes the same. */
+export function optimize(program: ClosedJaxpr, options: OptimizeOptions): ClosedJaxpr {
+  const inlined = removeUnused(inlineCalls(program));
+  if (options.level === "required") return inlined;
+  const folded = removeUnused(rewriteProgram(inlined, [foldConstants]));
+  const unrolled = unrollLoops(folded, options.unrollBudget);
+  const simplified = rewriteProgram(inlineCalls(unrolled), [foldConstants, ...simplifyRows]);
+  const shared = shareEqual(removeUnused(simplified));
+  const recovered = removeUnused(rewriteProgram(shared, recoverRows));
+  return removeUnused(shareEqual(rewriteProgram(recovered, simplifyRows)));
+}

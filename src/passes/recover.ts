@@ -1,0 +1,189 @@
+/**
+ * Recovers operations that TensorFlow has as one node from what JAX writes as several: softmax,
+ * log-softmax, mean, inference batch norm. Results agree up to float32 rounding.
+ */
+import { batchNorm, logSoftmax, mean, softmax } from "../../primitives/fused.js";
+import { isFloat } from "../ir/dtypes.js";
+import type { Equation } from "../ir/jaxpr.js";
+import type { Ops, Value } from "../ir/ops.js";
+import type { Match, Row } from "./rewrite.js";
+import { inputAt, numbersParam } from "./simplify.js";
+
+/** The value under identities that change neither numbers nor their order. */
+function plain(value: Value, match: Match): Value {
+  for (const name of ["stop_gradient", "copy", "optimization_barrier"]) {
+    const made = match.made(value, name);
+    if (made !== undefined) return plain(inputAt(made, 0), match);
+  }
+  return value;
+}
+
+/** The value under broadcasts and reshapes that only spread it over further or unit dimensions. */
+function unspread(value: Value, match: Match): Value {
+  const inner = plain(value, match);
+  const made = match.made(inner, "broadcast_in_dim") ?? match.made(inner, "reshape");
+  if (made === undefined) return inner;
+  const source = inputAt(made, 0);
+  const isView =
+    made.primitive.name === "broadcast_in_dim" ||
+    withoutUnits(source).length === withoutUnits(inner).length;
+  return isView ? unspread(source, match) : inner;
+}
+
+const withoutUnits = (value: Value): readonly unknown[] =>
+  value.aval.shape.filter((dim) => dim !== 1);
+
+/** `value` as a reduction over the last axis of `x`, spread out again. */
+function lastAxisReduction(
+  value: Value,
+  primitive: string,
+  match: Match,
+): Value | null {
+  const made = match.made(unspread(value, match), primitive);
+  if (made === undefined) return null;
+  const x = inputAt(made, 0);
+  const axes = numbersParam(made, "axes");
+  return axes.length === 1 && axes[0] === x.aval.shape.length - 1 ? x : null;
+}
+
+/** `x - max(x)` over the last axis: gives x. */
+function shifted(value: Value, match: Match): Value | null {
+  const sub = match.made(plain(value, match), "sub");
+  if (sub === undefined) return null;
+  const x = inputAt(sub, 0);
+  const reduced = lastAxisReduction(inputAt(sub, 1), "reduce_max", match);
+  return reduced !== null && plain(reduced, match) === plain(x, match) ? x : null;
+}
+
+const recoverSoftmax: Row = {
+  name: "softmax",
+  primitives: ["div"],
+  rewrite: (o, equation, match) => {
+    const numerator = inputAt(equation, 0);
+    const exp = match.made(numerator, "exp");
+    if (exp === undefined || !isFloat(numerator.aval.dtype)) return null;
+    const summed = lastAxisReduction(inputAt(equation, 1), "reduce_sum", match);
+    if (summed !== numerator) return null;
+    const x = shifted(inputAt(exp, 0), match);
+    return x === null ? null : o.bind(softmax, [x], {});
+  },
+};
+
+const recoverLogSoftmax: Row = {
+  name: "log-softmax",
+  primitives: ["sub"],
+  rewrite: (o, equation, match) => {
+    const shiftedValue = inputAt(equation, 0);
+    const x = shifted(shiftedValue, match);
+    const log = match.made(unspread(inputAt(equation, 1), match), "log");
+    if (x === null || log === undefined) return null;
+    const summed = lastAxisReduction(inputAt(log, 0), "reduce_sum", match);
+    const exp = summed === null ? undefined : match.made(summed, "exp");
+    if (exp === undefined || inputAt(exp, 0) !== shiftedValue) return null;
+    return o.bind(logSoftmax, [x], {});
+  },
+};
+
+/** `reduce_sum(x) / n` with n the number of summed elements. */
+const recoverMean: Row = {
+  name: "mean",
+  primitives: ["div"],
+  rewrite: (o, equation, match) => {
+    const quotient = inputAt(equation, 0);
+    const sum = match.made(quotient, "reduce_sum");
+    const divisor = match.scalar(inputAt(equation, 1));
+    if (sum === undefined || typeof divisor !== "number" || divisor <= 0) return null;
+    const x = inputAt(sum, 0);
+    const axes = numbersParam(sum, "axes");
+    const count = axes.reduce((size, axis) => size * Number(x.aval.shape[axis]), 1);
+    if (!isFloat(x.aval.dtype) || count !== divisor) return null;
+    return o.bind(mean, [x], { axes });
+  },
+};
+
+/** A vector over the last dimension that a value spreads, or null. */
+function channelVector(value: Value, channels: unknown, match: Match): Value | null {
+  const vector = unspread(value, match);
+  const { shape } = vector.aval;
+  return shape.length === 1 && shape[0] === channels ? vector : null;
+}
+
+/** Both orders of a commutative equation's two inputs. */
+function bothOrders(equation: Equation): readonly (readonly [Value, Value])[] {
+  const [x, y] = [inputAt(equation, 0), inputAt(equation, 1)];
+  return [
+    [x, y],
+    [y, x],
+  ];
+}
+
+interface Normalized {
+  readonly x: Value;
+  readonly mean: Value;
+  readonly scale: Value;
+  readonly variance: Value;
+  readonly epsilon: number;
+}
+
+/** `rsqrt(variance + epsilon)`. */
+function inverseDeviation(
+  value: Value,
+  channels: unknown,
+  match: Match,
+): { readonly variance: Value; readonly epsilon: number } | null {
+  const rsqrt = match.made(unspread(value, match), "rsqrt");
+  const add = rsqrt === undefined ? undefined : match.made(plain(inputAt(rsqrt, 0), match), "add");
+  if (add === undefined) return null;
+  for (const [left, right] of bothOrders(add)) {
+    const epsilon = match.scalar(right);
+    const variance = channelVector(left, channels, match);
+    if (typeof epsilon === "number" && variance !== null) return { variance, epsilon };
+  }
+  return null;
+}
+
+/** `(x - mean) * (rsqrt(variance + epsilon) * scale)`. */
+function normalized(value: Value, channels: unknown, match: Match): Normalized | null {
+  const product = match.made(value, "mul");
+  if (product === undefined) return null;
+  for (const [left, right] of bothOrders(product)) {
+    const centred = match.made(left, "sub");
+    const factor = match.made(unspread(right, match), "mul");
+    if (centred === undefined || factor === undefined) continue;
+    const meanVector = channelVector(inputAt(centred, 1), channels, match);
+    if (meanVector === null) continue;
+    for (const [first, second] of bothOrders(factor)) {
+      const deviation = inverseDeviation(first, channels, match);
+      const scale = channelVector(second, channels, match);
+      if (deviation === null || scale === null) continue;
+      return { x: inputAt(centred, 0), mean: meanVector, scale, ...deviation };
+    }
+  }
+  return null;
+}
+
+/** Batch norm with stored statistics: FusedBatchNormV3 takes four dimensions, channels last. */
+const recoverBatchNorm: Row = {
+  name: "batch-norm",
+  primitives: ["add"],
+  rewrite: (o: Ops, equation, match) => {
+    const { shape } = equation.outputs[0]?.aval ?? { shape: [] };
+    const channels = shape[3];
+    if (shape.length !== 4 || typeof channels !== "number") return null;
+    for (const [left, right] of bothOrders(equation)) {
+      const offset = channelVector(right, channels, match);
+      const found = offset === null ? null : normalized(left, channels, match);
+      if (offset === null || found === null) continue;
+      const inputs = [found.x, found.scale, offset, found.mean, found.variance];
+      return o.bind(batchNorm, inputs, { epsilon: found.epsilon });
+    }
+    return null;
+  },
+};
+
+export const recoverRows: readonly Row[] = [
+  recoverSoftmax,
+  recoverLogSoftmax,
+  recoverMean,
+  recoverBatchNorm,
+];
