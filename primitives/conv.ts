@@ -5,11 +5,13 @@
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
 import {
   addDims,
+  dilateDim,
   dimEquals,
   floordivDims,
   modDims,
   printShape,
   shapeSize,
+  strideDim,
   type Dim,
   type Shape,
 } from "../src/ir/dims.js";
@@ -31,7 +33,7 @@ import type { Convolution } from "./convNode.js";
 import { exactConvolution } from "./convIntegers.js";
 import { complexParts, floatOperand } from "./productOperands.js";
 import { at, emptyValue } from "./support.js";
-import { dilatedSize, isNegative, windowCount } from "./windowArithmetic.js";
+import { isNegative } from "./windowArithmetic.js";
 
 type ConvParams = ConvGeneralDilatedParams;
 
@@ -153,8 +155,8 @@ function resultShape(lhs: Shape, rhs: Shape, params: ConvParams): Shape {
   shape[at(out_spec, 0)] = floordivDims(at(lhs, at(lhs_spec, 0)), params.batch_group_count);
   shape[at(out_spec, 1)] = at(rhs, at(rhs_spec, 0));
   for (let dim = 0; dim < spatial; dim++) {
-    const size = dilatedSize(at(lhs, at(lhs_spec, dim + 2)), at(params.lhs_dilation, dim));
-    const window = dilatedSize(at(rhs, at(rhs_spec, dim + 2)), at(params.rhs_dilation, dim));
+    const size = dilateDim(at(lhs, at(lhs_spec, dim + 2)), at(params.lhs_dilation, dim));
+    const window = dilateDim(at(rhs, at(rhs_spec, dim + 2)), at(params.rhs_dilation, dim));
     const [low, high] = at(params.padding, dim);
     const padded = addDims(size, addDims(low, high));
     if (isNegative(padded)) {
@@ -164,7 +166,7 @@ function resultShape(lhs: Shape, rhs: Shape, params: ConvParams): Shape {
           `(${String(low)}, ${String(high)}) for a dimension of size ${String(size)}`,
       );
     }
-    shape[at(out_spec, dim + 2)] = windowCount(padded, window, at(params.window_strides, dim));
+    shape[at(out_spec, dim + 2)] = strideDim(padded, window, at(params.window_strides, dim));
   }
   return shape;
 }

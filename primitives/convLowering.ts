@@ -3,7 +3,7 @@
  * [spatial..., input features, output features], as tfjs convolution nodes: reduces every
  * combination of strides, padding, dilations and groups to what the kernels do. Called by conv.ts.
  */
-import { addDims, floordivDims, mulDims, subDims, type Shape } from "../src/ir/dims.js";
+import { addDims, dilateDim, floordivDims, mulDims, subDims, type Shape } from "../src/ir/dims.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { convolveGroups } from "./convGroups.js";
@@ -11,7 +11,6 @@ import { node2D, nodePadding, outputSizes, withSpatial, type Convolution } from 
 import { transposedConvolution } from "./convTransposed.js";
 import { at, staticSize, upTo } from "./support.js";
 import {
-  dilatedSize,
   greatestCommonDivisor,
   padOrCut,
   spaceOut,
@@ -111,7 +110,7 @@ function simplify(x: Shape, filter: Shape, conv: Convolution): Convolution | nul
   // With stride 1 again, padding that no window reaches must go, lest there be more windows.
   const padding = conv.padding.map(([low, high], dim): PaddingPair => {
     if (strides[dim] === conv.strides[dim]) return [low, high];
-    const window = dilatedSize(at(filter, dim), at(rhsDilation, dim));
+    const window = dilateDim(at(filter, dim), at(rhsDilation, dim));
     return [low, subDims(subDims(window, low), at(x, dim + 1))];
   });
   const same = (a: readonly number[], b: readonly number[]): boolean => a.join() === b.join();

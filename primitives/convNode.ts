@@ -2,17 +2,10 @@
  * What convolutions share: their parameters in canonical layout, [batch, spatial..., features] by
  * [spatial..., input features, output features], and the attributes of tfjs convolution nodes.
  */
-import { addDims, shapeSize, type Dim, type Shape } from "../src/ir/dims.js";
+import { addDims, dilateDim, shapeSize, strideDim, type Dim, type Shape } from "../src/ir/dims.js";
 import type { Tensor, Tf, WindowPadding } from "../src/ir/tf.js";
 import { at, staticSize } from "./support.js";
-import {
-  dilatedSize,
-  padOrCut,
-  samePadding,
-  samePair,
-  windowCount,
-  type PaddingPair,
-} from "./windowArithmetic.js";
+import { padOrCut, samePadding, samePair, type PaddingPair } from "./windowArithmetic.js";
 
 /** Parameters per spatial dimension, and group counts. */
 export interface Convolution {
@@ -28,9 +21,9 @@ export interface Convolution {
 export function outputSizes(x: Shape, filter: Shape, conv: Convolution): Shape {
   return conv.strides.map((stride, dim) => {
     const [low, high] = at(conv.padding, dim);
-    const size = dilatedSize(at(x, dim + 1), at(conv.lhsDilation, dim));
-    const window = dilatedSize(at(filter, dim), at(conv.rhsDilation, dim));
-    return windowCount(addDims(size, addDims(low, high)), window, stride);
+    const size = dilateDim(at(x, dim + 1), at(conv.lhsDilation, dim));
+    const window = dilateDim(at(filter, dim), at(conv.rhsDilation, dim));
+    return strideDim(addDims(size, addDims(low, high)), window, stride);
   });
 }
 
@@ -50,7 +43,7 @@ export function nodePadding(
 ): { readonly x: Tensor; readonly padding: WindowPadding } {
   if (conv.padding.every(([low, high]) => low === 0 && high === 0)) return { x, padding: "VALID" };
   const isSame = conv.padding.every((pair, dim) => {
-    const window = dilatedSize(at(filter, dim), at(conv.rhsDilation, dim));
+    const window = dilateDim(at(filter, dim), at(conv.rhsDilation, dim));
     return samePair(pair, samePadding(at(x.shape, dim + 1), window, at(conv.strides, dim)));
   });
   if (isSame) return { x, padding: "SAME" };

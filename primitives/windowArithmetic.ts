@@ -18,17 +18,6 @@ import type { Tensor, Tf } from "../src/ir/tf.js";
 
 export type PaddingPair = readonly [low: Dim, high: Dim];
 
-/** `max(0, 1 + dilation * (size - 1))`, JAX's `dilate_dim`. */
-export function dilatedSize(size: Dim, dilation: number): Dim {
-  if (dilation === 1) return size;
-  return maxDim(addDims(1, mulDims(subDims(size, 1), dilation)), 0);
-}
-
-/** `max(0, (size - window) // stride + 1)`: the number of windows, JAX's `stride_dim`. */
-export function windowCount(size: Dim, window: Dim, stride: number): Dim {
-  return maxDim(addDims(floordivDims(subDims(size, window), stride), 1), 0);
-}
-
 /** True if the dimension is surely negative. */
 export const isNegative = (dim: Dim): boolean => tryCompare(dim, "<", 0) === true;
 

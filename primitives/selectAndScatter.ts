@@ -1,0 +1,185 @@
+/**
+ * The derivatives of windowed maxima and minima: select_and_scatter_add and select_and_scatter (to
+ * the operand), select_and_gather_add (of the result). Written with other primitives.
+ */
+import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
+import { printShape, shapeEquals, strideDim, addDims, type Shape } from "../src/ir/dims.js";
+import { Jax2TfjsError } from "../src/ir/errors.js";
+import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
+import type { Ops, Value } from "../src/ir/ops.js";
+import type { ReduceWindowParams } from "../src/ir/params.js";
+import { definePrimitive, none } from "../src/ir/primitive.js";
+import { identityOf } from "./reduce.js";
+import { mapScalarProgram } from "./scalarProgram.js";
+import { scatterWinners, type Windows } from "./scatterWinners.js";
+import { at, emptyValue } from "./support.js";
+import { foldWindows } from "./windowFold.js";
+import { monoidOf } from "./windowGeneral.js";
+import { checkPositive, windowedShape } from "./windowShape.js";
+
+/** `ge` chooses maxima, `le` minima; the first of equal elements wins. */
+export type SelectPrimitive = "ge" | "le";
+
+export type SelectAndScatterAddParams = Windows & { readonly select_prim: SelectPrimitive };
+
+export type SelectAndScatterParams = Windows & {
+  /** `(chosen, element) -> bool`: whether the chosen one stays. */
+  readonly select_jaxpr: ClosedJaxpr;
+  /** `(sum so far, source) -> sum` */
+  readonly scatter_jaxpr: ClosedJaxpr;
+};
+
+export type SelectAndGatherAddParams = ReduceWindowParams & {
+  readonly select_prim: SelectPrimitive;
+};
+
+function checkWindows(primitive: string, operand: Shape, source: Shape, windows: Windows): void {
+  const { window_dimensions, window_strides, padding } = windows;
+  checkPositive(primitive, "window_dimensions", window_dimensions);
+  checkPositive(primitive, "window_strides", window_strides);
+  if (window_dimensions.length !== window_strides.length) {
+    throw new Jax2TfjsError(
+      "invalid-parameter",
+      `${primitive} got inconsistent window_strides and window_dimensions: got window_strides ` +
+        `${printShape(window_strides)} and window_dimensions ${printShape(window_dimensions)}.`,
+    );
+  }
+  const ranks = [window_dimensions.length, padding.length, source.length];
+  if (ranks.some((rank) => rank !== operand.length)) {
+    throw new Jax2TfjsError(
+      "invalid-parameter",
+      `${primitive} got an operand of shape ${printShape(operand)}, a source of shape ` +
+        `${printShape(source)}, ${padding.length} pairs of padding and window_dimensions ` +
+        `${printShape(window_dimensions)}: all must have the same rank.`,
+    );
+  }
+  const expected = operand.map((size, dim) => {
+    const [low, high] = at(padding, dim);
+    const padded = addDims(size, addDims(low, high));
+    return strideDim(padded, at(window_dimensions, dim), at(window_strides, dim));
+  });
+  if (shapeEquals(expected, source)) return;
+  throw new Jax2TfjsError(
+    "shape-mismatch",
+    `${primitive} source must have one element for each window, ${printShape(expected)}, got ` +
+      `${printShape(source)}.`,
+  );
+}
+
+function twoInputs(primitive: string, inputs: readonly ShapedArray[]) {
+  const [first, second] = inputs;
+  if (first !== undefined && second !== undefined) return [first, second] as const;
+  throw new Jax2TfjsError("invalid-parameter", `${primitive} takes two operands`);
+}
+
+const unwritten = none("not written yet: linear in the source");
+
+export const selectAndScatterAdd = definePrimitive<SelectAndScatterAddParams>({
+  name: "select_and_scatter_add",
+  abstractEval: (inputs, params) => {
+    const [source, operand] = twoInputs("select_and_scatter_add", inputs);
+    checkWindows("select_and_scatter_add", operand.shape, source.shape, params);
+    return [shapedArray(source.dtype, operand.shape, source.weakType && operand.weakType)];
+  },
+  jvp: unwritten,
+  transpose: unwritten,
+  batch: none("not written yet: a batch dimension becomes a window of size 1"),
+  tfjs: (tf, inputs, { select_prim, ...windows }, [out]) => {
+    if (out === undefined) return [];
+    if (out.shape.includes(0)) return [emptyValue(tf, out)];
+    return tf.inline(inputs, (o, values) => {
+      const [source, operand] = [at(values, 0), at(values, 1)];
+      // JAX pads with the worst value, so that padding may win against nothing better.
+      const worst = identityOf(select_prim === "ge" ? "max" : "min", operand.aval.dtype);
+      const keeps = select_prim === "ge" ? o.ge : o.le;
+      return [
+        scatterWinners(o, operand, source, windows, {
+          keeps: (chosen, element) => keeps(chosen, element),
+          padding: worst,
+          initial: null,
+          scatter: source.aval.dtype === "bool" ? o.or : o.add,
+          adds: source.aval.dtype !== "bool",
+        }),
+      ];
+    });
+  },
+});
+
+export const selectAndScatter = definePrimitive<SelectAndScatterParams>({
+  name: "select_and_scatter",
+  abstractEval: (inputs, params) => {
+    const [operand, source] = twoInputs("select_and_scatter", inputs);
+    checkWindows("select_and_scatter", operand.shape, source.shape, params);
+    return [shapedArray(operand.dtype, operand.shape)];
+  },
+  jvp: none("not written yet: jvp of select_and_scatter"),
+  transpose: none("a general select_and_scatter is not linear"),
+  batch: none("not written yet: a batch dimension becomes a window of size 1"),
+  tfjs: (tf, inputs, { select_jaxpr, scatter_jaxpr, ...windows }, [out]) => {
+    if (out === undefined) return [];
+    if (out.shape.includes(0)) return [emptyValue(tf, out)];
+    return tf.inline(inputs, (o, values) => {
+      const [operand, source, initial] = [at(values, 0), at(values, 1), at(values, 2)];
+      const apply = (program: ClosedJaxpr) => (x: Value, y: Value) =>
+        at(mapScalarProgram(o, program, [x, y], x.aval.shape), 0);
+      return [
+        scatterWinners(o, operand, source, windows, {
+          keeps: apply(select_jaxpr),
+          padding: null,
+          initial,
+          scatter: apply(scatter_jaxpr),
+          adds: monoidOf(scatter_jaxpr) === "sum",
+        }),
+      ];
+    });
+  },
+});
+
+/** The element of each window that the comparison chooses, as JAX folds pairs (key, value). */
+function gatherChosen(
+  o: Ops,
+  tangents: Value,
+  operand: Value,
+  { select_prim, ...params }: SelectAndGatherAddParams,
+): Value {
+  const { dtype } = operand.aval;
+  const worst = o.literal(identityOf(select_prim === "ge" ? "max" : "min", dtype), dtype);
+  const zero = o.literal(0, tangents.aval.dtype);
+  const keeps = select_prim === "ge" ? o.ge : o.le;
+  const choose = (left: readonly Value[], right: readonly Value[]): readonly Value[] => {
+    const stays = keeps(at(left, 0), at(right, 0));
+    return left.map((value, index) => o.selectN(stays, at(right, index), value));
+  };
+  const [key, value] = foldWindows(o, [operand, tangents], [worst, zero], params, choose);
+  if (key === undefined || value === undefined) throw new Error("internal error: no windows");
+  const { shape } = key.aval;
+  // The fold starts from (worst, 0), which an element equal to it does not replace.
+  const keepsInitial = keeps(o.broadcastInDim(worst, shape, []), key);
+  return o.selectN(keepsInitial, value, o.broadcastInDim(zero, shape, []));
+}
+
+export const selectAndGatherAdd = definePrimitive<SelectAndGatherAddParams>({
+  name: "select_and_gather_add",
+  abstractEval: (inputs, params) => {
+    const [tangents, operand] = twoInputs("select_and_gather_add", inputs);
+    if (!shapeEquals(tangents.shape, operand.shape)) {
+      throw new Jax2TfjsError(
+        "shape-mismatch",
+        "select_and_gather_add tangents and operand shapes must match, got " +
+          `${printShape(tangents.shape)} and ${printShape(operand.shape)}.`,
+      );
+    }
+    const shape = windowedShape(operand.shape, params);
+    return [shapedArray(tangents.dtype, shape, tangents.weakType && operand.weakType)];
+  },
+  jvp: none("not written yet: linear in the tangents"),
+  transpose: none("not written yet: linear in the tangents"),
+  batch: none("not written yet: a batch dimension becomes a window of size 1"),
+  tfjs: (tf, inputs, params, [out]) => {
+    if (out === undefined) return [];
+    if (out.shape.includes(0)) return [emptyValue(tf, out)];
+    return tf.inline(inputs, (o, values) => [
+      gatherChosen(o, at(values, 0), at(values, 1), params),
+    ]);
+  },
+});

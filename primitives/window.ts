@@ -1,0 +1,153 @@
+/**
+ * reduce_window_sum, reduce_window_max and reduce_window_min: pooling nodes where they say the same
+ * (windowPool.ts), else folded element by element (windowFold.ts).
+ */
+import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
+import { shapeEquals, shapeSize, subDims, type Shape } from "../src/ir/dims.js";
+import { bitsOf, isComplex, isFloat, isInteger, kindOf, type DType } from "../src/ir/dtypes.js";
+import { Jax2TfjsError } from "../src/ir/errors.js";
+import type { LiteralValue } from "../src/ir/jaxpr.js";
+import type { Value, Ops } from "../src/ir/ops.js";
+import type { ReduceWindowParams } from "../src/ir/params.js";
+import { definePrimitive, none, type Limit } from "../src/ir/primitive.js";
+import type { GraphValue, Tf } from "../src/ir/tf.js";
+import { wrapToDtype } from "./integerProducts.js";
+import { combineWith, identityOf } from "./reduce.js";
+import { at, emptyValue, upTo } from "./support.js";
+import { foldWindows } from "./windowFold.js";
+import { planPool, poolWindows, type PoolKind } from "./windowPool.js";
+import { windowedShape } from "./windowShape.js";
+
+/** What padding counts as: the value that changes no result. */
+export function windowIdentity(kind: PoolKind, dtype: DType): LiteralValue {
+  if (isComplex(dtype) && kind !== "sum")
+    return { re: kind === "max" ? -Infinity : Infinity, im: 0 };
+  return identityOf(kind, dtype);
+}
+
+/** The windowed reduction with other primitives: right for every dtype and all parameters. */
+function fold(o: Ops, kind: PoolKind, x: Value, params: ReduceWindowParams): Value {
+  const scan = asScan(x.aval.shape, params);
+  if (scan !== null) {
+    switch (kind) {
+      case "sum":
+        return o.cumsum(x, scan.axis, scan.reverse);
+      case "max":
+        return o.cummax(x, scan.axis, scan.reverse);
+      case "min":
+        return o.cummin(x, scan.axis, scan.reverse);
+    }
+  }
+  const padding = o.literal(windowIdentity(kind, x.aval.dtype), x.aval.dtype);
+  const operation = combineWith(o, kind);
+  const combine = (left: readonly Value[], right: readonly Value[]): readonly Value[] => [
+    operation(at(left, 0), at(right, 0)),
+  ];
+  return at(foldWindows(o, [x], [padding], params, combine), 0);
+}
+
+/** A window over all elements up to each (or from each on): a cumulative operation. */
+function asScan(
+  shape: Shape,
+  params: ReduceWindowParams,
+): { readonly axis: number; readonly reverse: boolean } | null {
+  const { window_dimensions, window_strides, padding, base_dilation, window_dilation } = params;
+  const ones = [window_strides, base_dilation, window_dilation];
+  if (ones.some((list) => list.some((n) => n !== 1))) return null;
+  const long = upTo(shape.length).filter((axis) => window_dimensions[axis] !== 1);
+  const [axis] = long;
+  if (axis === undefined || long.length !== 1) return null;
+  const size = at(shape, axis);
+  if (size === 0) return null;
+  const scanPadding = (reverse: boolean): ReduceWindowParams["padding"] =>
+    shape.map((_, dim) => {
+      if (dim !== axis) return [0, 0];
+      return reverse ? [0, subDims(size, 1)] : [subDims(size, 1), 0];
+    });
+  const isWhole = shapeEquals([at(window_dimensions, axis)], [size]);
+  const matches = (reverse: boolean): boolean =>
+    shapeEquals(padding.flat(), scanPadding(reverse).flat());
+  if (!isWhole || (!matches(false) && !matches(true))) return null;
+  return { axis, reverse: !matches(false) };
+}
+
+/** Whether float32 pooling nodes compute this dtype exactly enough, and with what. */
+function poolable(kind: PoolKind, dtype: DType, params: ReduceWindowParams): boolean {
+  if (isFloat(dtype)) return true;
+  if (dtype === "bool") return kind !== "sum";
+  if (!isInteger(dtype) || bitsOf(dtype) > 16) return false;
+  if (kind !== "sum") return true;
+  const taps = shapeSize(params.window_dimensions);
+  return typeof taps === "number" && taps * 2 ** bitsOf(dtype) <= 2 ** 24;
+}
+
+function lower(
+  tf: Tf,
+  kind: PoolKind,
+  x: GraphValue,
+  params: ReduceWindowParams,
+  out: ShapedArray,
+): GraphValue {
+  if (out.shape.includes(0)) return emptyValue(tf, out);
+  const isScan = asScan(x.aval.shape, params) !== null;
+  const usePool = !isScan && poolable(kind, out.dtype, params);
+  const plan = usePool ? planPool(kind, x.aval.shape, params) : null;
+  if (plan === null)
+    return at(
+      tf.inline([x], (o, values) => [fold(o, kind, at(values, 0), params)]),
+      0,
+    );
+  const identity = Number(identityOf(kind, out.dtype));
+  const input = tf.cast(tf.tensor(x), "float32");
+  const pooled = poolWindows(tf, kind, input, plan, identity);
+  if (isFloat(out.dtype)) return tf.value(pooled, out);
+  if (out.dtype === "bool") return tf.value(tf.cast(pooled, "bool"), out);
+  return tf.value(wrapToDtype(tf, tf.cast(pooled, "int32"), out.dtype), out);
+}
+
+const nanLimit: Limit = {
+  when: "a window of a float array holds NaN (pooling nodes)",
+  effect: "the result is the extremum of the other elements, where JAX gives NaN",
+  why: "MaxPool ignores NaN on the cpu, wasm and webgl backends",
+};
+
+function windowReduction(kind: PoolKind) {
+  const name = `reduce_window_${kind}`;
+  return definePrimitive<ReduceWindowParams>({
+    name,
+    abstractEval: ([x], params) => {
+      if (x === undefined)
+        throw new Jax2TfjsError("invalid-parameter", `${name} takes one operand`);
+      if (kind === "sum" && (kindOf(x.dtype) === "bool" || !isNumber(x.dtype))) {
+        throw new Jax2TfjsError(
+          "dtype-mismatch",
+          `operand to reduce_window_sum must have a number dtype, got ${x.dtype}`,
+          { primitive: name },
+        );
+      }
+      return [shapedArray(x.dtype, windowedShape(x.shape, params), x.weakType)];
+    },
+    jvp: none("not written yet: jvp of windowed reductions"),
+    transpose: none(
+      kind === "sum" ? "not written yet: transpose" : `${name} is not linear in its operand`,
+    ),
+    batch: none("not written yet: a batch dimension becomes a window of size 1"),
+    tfjs: (tf, [x], params, [out]) =>
+      x === undefined || out === undefined ? [] : [lower(tf, kind, x, params, out)],
+    limits: kind === "sum" ? [] : [nanLimit],
+    flops: (_inputs, params, [out]) => {
+      const size = shapeSize(
+        [...(out?.shape ?? []), ...params.window_dimensions].filter(
+          (dim) => typeof dim === "number",
+        ),
+      );
+      return typeof size === "number" ? size : 0;
+    },
+  });
+}
+
+const isNumber = (dtype: DType): boolean => isInteger(dtype) || isFloat(dtype) || isComplex(dtype);
+
+export const reduceWindowSum = windowReduction("sum");
+export const reduceWindowMax = windowReduction("max");
+export const reduceWindowMin = windowReduction("min");

@@ -1,0 +1,157 @@
+/**
+ * reduce_window with any computation, on one or several operands. Computations that are one known
+ * operation go the way of reduce_window_sum and its relatives.
+ */
+import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
+import { printShape, shapeEquals } from "../src/ir/dims.js";
+import { Jax2TfjsError } from "../src/ir/errors.js";
+import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
+import type { Ops, Value } from "../src/ir/ops.js";
+import type { ReduceWindowParams } from "../src/ir/params.js";
+import { definePrimitive, none } from "../src/ir/primitive.js";
+import { combineWith, identityOf, type Monoid } from "./reduce.js";
+import { mapScalarProgram } from "./scalarProgram.js";
+import { at, emptyValue } from "./support.js";
+import { foldWindows } from "./windowFold.js";
+import { windowedShape } from "./windowShape.js";
+
+export type GeneralReduceWindowParams = ReduceWindowParams & {
+  /** `(accumulators, elements) -> accumulators`, on scalars. */
+  readonly jaxpr: ClosedJaxpr;
+};
+
+const monoids: Readonly<Record<string, Monoid>> = {
+  add: "sum",
+  add_any: "sum",
+  mul: "prod",
+  max: "max",
+  min: "min",
+  and: "and",
+  or: "or",
+  xor: "xor",
+};
+
+/** The operation that a computation of two scalars consists of, if it is one. */
+export function monoidOf(program: ClosedJaxpr): Monoid | null {
+  const { invars, equations, outvars } = program.jaxpr;
+  const [equation] = equations;
+  if (equation === undefined || equations.length !== 1 || invars.length !== 2) return null;
+  const monoid = monoids[equation.primitive.name];
+  const takesBoth =
+    new Set(equation.inputs).size === 2 && invars.every((v) => equation.inputs.includes(v));
+  if (monoid === undefined || !takesBoth || outvars[0] !== equation.outputs[0]) return null;
+  return monoid;
+}
+
+/** `initial op window` for a known operation: padding counts for nothing, as XLA leaves it out. */
+function reduceMonoid(
+  o: Ops,
+  x: Value,
+  initial: Value,
+  monoid: Monoid,
+  params: ReduceWindowParams,
+): Value {
+  const window = windowed(o, x, monoid, params);
+  const operation = combineWith(o, monoid);
+  return operation(o.broadcastInDim(initial, window.aval.shape, []), window);
+}
+
+function windowed(o: Ops, x: Value, monoid: Monoid, params: ReduceWindowParams): Value {
+  const { dtype } = x.aval;
+  if (monoid === "sum" && dtype !== "bool") return o.reduceWindowSum(x, params);
+  if (monoid === "max") return o.reduceWindowMax(x, params);
+  if (monoid === "min") return o.reduceWindowMin(x, params);
+  const operation = combineWith(o, monoid);
+  const padding = o.literal(identityOf(monoid, dtype), dtype);
+  return at(
+    foldWindows(o, [x], [padding], params, (left, right) => [operation(at(left, 0), at(right, 0))]),
+    0,
+  );
+}
+
+type Avals = readonly ShapedArray[];
+
+function checkInputs(operands: Avals, initial: Avals, program: ClosedJaxpr): void {
+  const count = operands.length;
+  const list = (avals: Avals, part: (aval: ShapedArray) => string): string =>
+    `[${avals.map(part).join(", ")}]`;
+  if (count === 0 || initial.length !== count) {
+    throw new Jax2TfjsError(
+      "invalid-parameter",
+      `reduce_window takes as many init_values as operands, got ${count} and ${initial.length}`,
+    );
+  }
+  if (operands.some((operand, index) => operand.dtype !== at(initial, index).dtype)) {
+    throw new Jax2TfjsError(
+      "dtype-mismatch",
+      "reduce_window got inconsistent dtypes for operands and init_values: got operand dtypes " +
+        `${list(operands, (aval) => aval.dtype)} and init_value dtypes ` +
+        `${list(initial, (aval) => aval.dtype)}.`,
+    );
+  }
+  if (initial.some((value) => value.shape.length > 0)) {
+    throw new Jax2TfjsError(
+      "shape-mismatch",
+      "reduce_window expected init_values to be scalars but init_values have shapes " +
+        `${list(initial, (aval) => printShape(aval.shape))}.`,
+    );
+  }
+  if (!operands.every((operand) => shapeEquals(operand.shape, at(operands, 0).shape))) {
+    throw new Jax2TfjsError(
+      "shape-mismatch",
+      `reduce_window operands must have one shape, got ${list(operands, (a) => printShape(a.shape))}.`,
+    );
+  }
+  const { invars, outvars } = program.jaxpr;
+  if (invars.length !== 2 * count || outvars.length !== count) {
+    throw new Jax2TfjsError(
+      "invalid-parameter",
+      `reduce_window of ${count} operands needs a computation of ${2 * count} arguments and ` +
+        `${count} results, got ${invars.length} and ${outvars.length}`,
+    );
+  }
+}
+
+export const reduceWindow = definePrimitive<GeneralReduceWindowParams>({
+  name: "reduce_window",
+  abstractEval: (inputs, params) => {
+    const count = Math.floor(inputs.length / 2);
+    const operands = inputs.slice(0, count);
+    checkInputs(operands, inputs.slice(count), params.jaxpr);
+    const shape = windowedShape(at(operands, 0).shape, params);
+    return operands.map((operand) => shapedArray(operand.dtype, shape));
+  },
+  jvp: none("not written yet: jvp of reduce_window"),
+  transpose: none("a general windowed reduction is not linear"),
+  batch: none("not written yet: a batch dimension becomes a window of size 1"),
+  tfjs: (tf, inputs, { jaxpr, ...params }, outs) => {
+    if (at(outs, 0).shape.includes(0)) return outs.map((out) => emptyValue(tf, out));
+    const count = outs.length;
+    return tf.inline(inputs, (o, values) => {
+      const [operands, initial] = [values.slice(0, count), values.slice(count)];
+      const monoid = count === 1 ? monoidOf(jaxpr) : null;
+      if (monoid !== null) {
+        return [reduceMonoid(o, at(operands, 0), at(initial, 0), monoid, params)];
+      }
+      const windows = foldWindows(o, operands, initial, params, (left, right) =>
+        mapScalarProgram(o, jaxpr, [...left, ...right], at(left, 0).aval.shape),
+      );
+      // The initial value counts once for each window, also where it is not the identity.
+      const { shape } = at(windows, 0).aval;
+      const spread = initial.map((value) => o.broadcastInDim(value, shape, []));
+      return mapScalarProgram(o, jaxpr, [...spread, ...windows], shape);
+    });
+  },
+  limits: [
+    {
+      when: "the computation has loops, conditionals or array operations",
+      effect: "error unsupported-computation",
+      why: "it is applied to whole arrays element by element",
+    },
+    {
+      when: "padding or base dilation with an initial value that changes results",
+      effect: "the initial value counts once more for each element of padding, as StableHLO says",
+      why: "XLA leaves padding out, which a fold without knowledge of the computation cannot",
+    },
+  ],
+});
