@@ -34,6 +34,8 @@ export interface BoundParameter {
 export interface BindOptions {
   /** Use only the leaves of the file below this path, such as `params` of a training checkpoint. */
   readonly prefix?: string;
+  /** What to do about leaves that the program does not take; the default is `error`. */
+  readonly surplus?: "error" | "ignore";
 }
 
 /**
@@ -54,7 +56,7 @@ export function bindParameters(
 ): readonly BoundParameter[] {
   const leaves = leavesBelow(file.leaves, options.prefix);
   const names = distinctNames(expected.map(({ path }) => joinPath(path)));
-  const { match, note } = findMatch(expected, leaves, file.format);
+  const { match, note } = findMatch(expected, leaves, file.format, options);
   const problems: ParameterProblem[] = [];
   const bound: BoundParameter[] = [];
   const used = new Set(match.values());
@@ -69,17 +71,29 @@ export function bindParameters(
     if (fit.kind === "fits") bound.push(boundParameter(leaf, name, found, fit));
     else problems.push({ ...fit, name });
   }
-  for (const [index, leaf] of leaves.entries()) {
-    if (used.has(index)) continue;
-    problems.push({ kind: "surplus", name: leaf.name, type: typeText(leaf.dtype, leaf.shape) });
+  if (options.surplus !== "ignore") {
+    for (const [index, leaf] of leaves.entries()) {
+      if (used.has(index)) continue;
+      problems.push({ kind: "surplus", name: leaf.name, type: typeText(leaf.dtype, leaf.shape) });
+    }
   }
-  if (problems.length > 0) {
-    throw new ParameterMismatchError(problems, {
-      fileNames: leaves.map(({ name }) => name),
-      ...(note === undefined ? {} : { note }),
-    });
-  }
-  return bound;
+  if (problems.length === 0) return bound;
+  const prefix = bound.length === expected.length ? sharedPrefix(bound) : undefined;
+  throw new ParameterMismatchError(problems, {
+    ...(note === undefined ? {} : { note }),
+    ...(prefix === undefined ? {} : { prefix }),
+  });
+}
+
+/** What the file's names have before the program's names, if it is the same for all. */
+function sharedPrefix(bound: readonly BoundParameter[]): string | undefined {
+  const prefixes = new Set(
+    bound.map(({ name, fileName }) =>
+      fileName.endsWith(`/${name}`) ? fileName.slice(0, -name.length - 1) : undefined,
+    ),
+  );
+  const [only] = prefixes;
+  return prefixes.size === 1 ? only : undefined;
 }
 
 function boundParameter(
@@ -132,13 +146,16 @@ function findMatch(
   expected: readonly ExpectedLeaf[],
   leaves: readonly ParameterLeaf[],
   format: ParameterFile["format"],
+  { surplus = "error" }: BindOptions,
 ): FoundMatch {
-  const byName = matchNames(expected, leaves);
+  const byName = matchNames(expected, leaves, { guessPart: surplus === "error" });
   if (byName.size === expected.length && byName.size === leaves.length) return { match: byName };
   const unnamed = expected.some(({ path }) => path.some((entry) => typeof entry !== "string"));
   const byTree = unnamed ? matchTrees(expected, leaves, format) : undefined;
   if (byTree !== undefined) return { match: byTree };
-  const order = positionalOrder(leaves);
+  // Of too many arrays without names, none is known to be the surplus one.
+  const countable = surplus === "error" || leaves.length === expected.length;
+  const order = countable ? positionalOrder(leaves) : undefined;
   if (order !== undefined && leaves.length > 0 && byName.size < expected.length) {
     const note =
       leaves.length === expected.length

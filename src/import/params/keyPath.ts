@@ -5,8 +5,8 @@
  */
 import type { PathEntry } from "./expected.js";
 
-const rootPattern = /[^[.]*/y;
-const attributePattern = /\.([^[.]+)/y;
+const rootPattern = /[^[.\]]*/y;
+const attributePattern = /\.([^[.\]]+)/y;
 const flatIndexPattern = /\[<flat index (\d+)>\]/y;
 const integerPattern = /\[(-?\d+)\]/y;
 const stringPattern = /\[(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\]/sy;

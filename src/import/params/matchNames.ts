@@ -30,14 +30,16 @@ const longestPrefix = 3;
  * 4. each of these without a prefix that all names of one side have
  *
  * Names that a scheme makes equal are not paired by it. If no scheme pairs everything, the one with
- * the most pairs is returned, for the report.
+ * the most pairs is returned. With `guessPart` these include pairings with a part of the file alone,
+ * which serve to report what was probably meant: two parts may fit equally well.
  */
 export function matchNames(
   expected: readonly ExpectedLeaf[],
   leaves: readonly ParameterLeaf[],
+  { guessPart }: { readonly guessPart: boolean },
 ): Match {
   let best: Match = new Map();
-  for (const keys of schemes(expected, leaves)) {
+  for (const keys of schemes(expected, leaves, guessPart)) {
     const match = pairByKey(keys);
     if (match.size === expected.length && match.size === leaves.length) return match;
     if (match.size > best.size) best = match;
@@ -48,6 +50,7 @@ export function matchNames(
 function* schemes(
   expected: readonly ExpectedLeaf[],
   leaves: readonly ParameterLeaf[],
+  guessPart: boolean,
 ): Generator<Keys> {
   const paths = {
     expected: expected.map(({ path }) => path.map((entry) => joinPath([entry]))),
@@ -66,6 +69,7 @@ function* schemes(
       };
       yield keys;
       yield* withoutPrefix(keys);
+      if (guessPart) yield* partsOfFile(keys);
     }
   }
 }
@@ -82,7 +86,7 @@ function rewrite(key: readonly string[], cutDots: boolean, dropValue: boolean): 
   return dropValue && cut.length > 1 && cut.at(-1) === "value" ? cut.slice(0, -1) : cut;
 }
 
-/** The keys with leading entries taken off one side: those that all share, and, to report, some. */
+/** The keys without leading entries that all of one side share. */
 function* withoutPrefix({ expected, file }: Keys): Generator<Keys> {
   for (let length = 1; length <= longestPrefix; length++) {
     const shorter = stripShared(expected, length);
@@ -92,7 +96,10 @@ function* withoutPrefix({ expected, file }: Keys): Generator<Keys> {
     const shorter = stripShared(file, length);
     if (shorter !== undefined) yield { expected, file: shorter };
   }
-  // A file of several trees under one roof: each tree alone.
+}
+
+/** A file of several trees under one roof: each tree alone, its name taken off. */
+function* partsOfFile({ expected, file }: Keys): Generator<Keys> {
   const heads = new Set(
     file.map((key) => (key !== undefined && key.length > 1 ? key[0] : undefined)),
   );
