@@ -1,0 +1,389 @@
+/**
+ * Imports the operations of one function or region into one jaxpr. Keeps what each MLIR value is,
+ * makes equations of values only where they are used as data, and checks each equation's type
+ * against the module's. The operations themselves are in the tables that operations.ts joins.
+ */
+import { type ShapedArray } from "../../ir/aval.js";
+import { JaxprBuilder } from "../../ir/builder.js";
+import { dimEquals, isStaticShape, variableDim, type Dim } from "../../ir/dims.js";
+import { Jax2TfjsError } from "../../ir/errors.js";
+import { fromNumbers } from "../../ir/hostArray.js";
+import {
+  closedJaxpr,
+  newVar,
+  type Atom,
+  type ClosedJaxpr,
+  type SourceInfo,
+  type Var,
+} from "../../ir/jaxpr.js";
+import type { Params } from "../../ir/params.js";
+import { printSource } from "../../ir/print.js";
+import type { MlirBlock, MlirOperation, MlirValue } from "../mlir/ir.js";
+import { invalidModule } from "./attributes.js";
+import { checkResults, printOperation, unsupportedOperation } from "./diagnostics.js";
+import { sourceOf } from "./locations.js";
+import type { ModuleImporter } from "./moduleImporter.js";
+import { operations } from "./operations.js";
+import { findPrimitive } from "./records.js";
+import { foldShapeArithmetic, symbolicValue } from "./shapeArithmetic.js";
+import {
+  dimOf,
+  isNode,
+  scalarKey,
+  type ScalarType,
+  type SymbolicNode,
+  type SymbolicScalar,
+} from "./symbolicScalar.js";
+import { elementDType } from "./types.js";
+import {
+  avalOf,
+  canonicalArray,
+  elementValue,
+  isUniform,
+  knownElements,
+  literal,
+  type BroadcastValue,
+  type ConstantValue,
+  type Imported,
+  type SymbolicValue,
+} from "./values.js";
+
+/** Regions nested deeper than this are refused. */
+const MAX_REGION_DEPTH = 256;
+
+export class BlockImporter {
+  readonly builder = new JaxprBuilder();
+  readonly module: ModuleImporter;
+  readonly #parent: BlockImporter | null;
+  readonly #depth: number;
+  readonly #values = new Map<MlirValue, Imported>();
+  readonly #atoms = new Map<Imported, Atom>();
+  readonly #scalars = new Map<string, Atom>();
+  /** Variables of the enclosing jaxpr and what they are called here, in order of first use. */
+  readonly #captures = new Map<Var, Var>();
+
+  constructor(module: ModuleImporter, parent: BlockImporter | null = null) {
+    this.module = module;
+    this.#parent = parent;
+    this.#depth = parent === null ? 0 : parent.#depth + 1;
+    if (this.#depth > MAX_REGION_DEPTH) throw invalidModule("regions are nested too deeply");
+    if (parent !== null) this.builder.source = parent.builder.source;
+  }
+
+  /** An importer for a function: it sees nothing of this block. */
+  fresh(): BlockImporter {
+    return new BlockImporter(this.module);
+  }
+
+  /** An importer for a region within this block, which may refer to the values here. */
+  child(): BlockImporter {
+    return new BlockImporter(this.module, this);
+  }
+
+  define(value: MlirValue, imported: Imported): void {
+    this.#values.set(value, imported);
+  }
+
+  /** What a value is; values of enclosing blocks become captured variables. */
+  value(value: MlirValue): Imported {
+    const known = this.#values.get(value);
+    if (known !== undefined) return known;
+    if (this.#parent === null) throw invalidModule("an operation uses a value that is not defined");
+    const captured = this.capture(this.#parent.value(value));
+    this.#values.set(value, captured);
+    return captured;
+  }
+
+  /** The value of the enclosing block as seen from here. */
+  capture(outer: Imported): Imported {
+    if (outer.kind === "atom") {
+      return outer.atom.kind === "var" ? { kind: "atom", atom: this.#inner(outer.atom) } : outer;
+    }
+    if (outer.kind === "broadcast" && outer.source.kind === "var") {
+      return { ...outer, source: this.#inner(outer.source) };
+    }
+    return outer;
+  }
+
+  #inner(outer: Var): Var {
+    let inner = this.#captures.get(outer);
+    if (inner === undefined) {
+      inner = newVar(outer.aval);
+      this.#captures.set(outer, inner);
+    }
+    return inner;
+  }
+
+  /** Captured variables: (outer, inner) in order of first use. */
+  get captures(): readonly (readonly [outer: Var, inner: Var])[] {
+    return [...this.#captures];
+  }
+
+  /** Where the current operation comes from, for messages. */
+  get sourceText(): string {
+    return printSource(this.builder.source);
+  }
+
+  // --- Values as data and as sizes --------------------------------------------------------------
+
+  operand(op: MlirOperation, index: number): MlirValue {
+    const operand = op.operands[index];
+    if (operand === undefined) throw invalidModule(`${op.name} lacks operand ${index}`);
+    return operand;
+  }
+
+  /** A value as an atom of the jaxpr. */
+  atom(value: MlirValue): Atom {
+    return this.materialise(this.value(value));
+  }
+
+  atoms(values: readonly MlirValue[]): readonly Atom[] {
+    return values.map((value) => this.atom(value));
+  }
+
+  materialise(value: Imported): Atom {
+    if (value.kind === "atom") return value.atom;
+    const known = this.#atoms.get(value);
+    if (known !== undefined) return known;
+    const atom = this.#makeAtom(value);
+    this.#atoms.set(value, atom);
+    return atom;
+  }
+
+  #makeAtom(value: Exclude<Imported, { readonly kind: "atom" }>): Atom {
+    switch (value.kind) {
+      case "constant":
+        this.module.noteNarrowed(value.array.dtype, this.sourceText);
+        if (value.splat) return this.#broadcast(this.#constantScalar(value), value.aval);
+        return this.builder.constant(canonicalArray(value.array));
+      case "broadcast":
+        return this.#at(value.origin, () => this.#broadcastAtom(value));
+      case "iota": {
+        const { dtype, shape } = value.aval;
+        const params = { dtype, shape, dimension: value.dimension };
+        return this.#at(value.origin, () => this.bindOne("iota", [], params));
+      }
+      case "symbolic":
+        return this.#materialiseSymbolic(value);
+      case "token":
+        throw new Jax2TfjsError("unsupported-type", "a token is used as an array", {
+          source: this.sourceText,
+        });
+    }
+  }
+
+  /** Adds equations that another operation of the module stands for. */
+  #at(origin: SourceInfo, add: () => Atom): Atom {
+    const { source } = this.builder;
+    this.builder.source = origin;
+    try {
+      return add();
+    } finally {
+      this.builder.source = source;
+    }
+  }
+
+  #broadcastAtom({ source, dimensions, aval }: BroadcastValue): Atom {
+    const { shape } = aval;
+    // Only dimensions of size 1 are added: JAX writes this as a reshape, too.
+    const addsOnes = shape.every((size, axis) => {
+      const from = dimensions.indexOf(axis);
+      return from < 0 ? size === 1 : dimEquals(size, source.aval.shape[from] ?? NaN);
+    });
+    if (addsOnes && dimensions.length > 0) return this.reshape(source, shape);
+    const params = { shape, broadcast_dimensions: dimensions };
+    return this.bindOne("broadcast_in_dim", [source], params);
+  }
+
+  #constantScalar(value: ConstantValue): Atom {
+    const scalar = elementValue(canonicalArray(value.array));
+    if (scalar === undefined) throw invalidModule("a constant has no elements");
+    return literal(scalar, value.aval.dtype);
+  }
+
+  #broadcast(scalar: Atom, aval: ShapedArray): Atom {
+    if (aval.shape.length === 0) return scalar;
+    return this.bindOne("broadcast_in_dim", [scalar], {
+      shape: aval.shape,
+      broadcast_dimensions: [],
+    });
+  }
+
+  #materialiseSymbolic(value: SymbolicValue): Atom {
+    this.module.noteNarrowed(value.type, this.sourceText);
+    const { elements, aval } = value;
+    const { shape } = aval;
+    const [first] = elements;
+    if (
+      first !== undefined &&
+      elements.every((element) => scalarKey(element) === scalarKey(first))
+    ) {
+      return this.#broadcast(this.#scalar(first), aval);
+    }
+    const numbers = elements.filter((e) => typeof e === "number" || typeof e === "boolean");
+    if (numbers.length === elements.length && isStaticShape(shape)) {
+      return this.builder.constant(fromNumbers(aval.dtype, shape, numbers.map(Number)));
+    }
+    const parts = elements.map((element) =>
+      this.bindOne("broadcast_in_dim", [this.#scalar(element)], {
+        shape: [1],
+        broadcast_dimensions: [],
+      }),
+    );
+    const flat = this.bindOne("concatenate", parts, { dimension: 0 });
+    return shape.length === 1 ? flat : this.reshape(flat, shape);
+  }
+
+  /** A known scalar as data: bool or int32. */
+  #scalar(scalar: SymbolicScalar): Atom {
+    if (typeof scalar === "boolean") return literal(scalar, "bool");
+    const key = scalarKey(scalar);
+    let atom = this.#scalars.get(key);
+    if (atom === undefined) {
+      const dim = dimOf(scalar);
+      atom = dim === undefined && isNode(scalar) ? this.#nodeAtom(scalar) : this.#dimAtom(dim ?? 0);
+      this.#scalars.set(key, atom);
+    }
+    return atom;
+  }
+
+  #dimAtom(dim: Dim): Atom {
+    if (typeof dim !== "number") return this.bindOne("dim_as_value", [], { dim });
+    if (dim === (dim | 0)) return literal(dim, "int32");
+    throw new Jax2TfjsError("value-out-of-range", `${dim} does not fit into int32`, {
+      source: this.sourceText,
+    });
+  }
+
+  #nodeAtom(node: SymbolicNode): Atom {
+    const operands = node.operands.map((operand) => this.#scalar(operand));
+    if (node.operation === "convert") {
+      const dtype = node.type === "bool" ? "bool" : "int32";
+      return this.bindOne("convert_element_type", operands, { new_dtype: dtype, weak_type: false });
+    }
+    if (node.operation === "select") {
+      const [predicate, onTrue, onFalse] = operands;
+      const cases = [predicate, onFalse, onTrue].filter((atom) => atom !== undefined);
+      return this.bindOne("select_n", cases, {});
+    }
+    return this.bindOne(node.operation, operands, {});
+  }
+
+  /** The scalar that all elements of a value equal, if it is known to be one. */
+  uniformScalar(value: Imported): Atom | undefined {
+    if (value.kind === "broadcast" && isUniform(value)) return value.source;
+    if (value.kind === "constant" && value.splat) {
+      this.module.noteNarrowed(value.array.dtype, this.sourceText);
+      return this.#constantScalar(value);
+    }
+    if (avalOf(value).shape.length === 0 && value.kind !== "token") return this.materialise(value);
+    return undefined;
+  }
+
+  /** The dimension variable of this name as a known scalar. */
+  dimensionVariable(name: string, type: ScalarType = "int32"): Imported {
+    return symbolicValue([variableDim(name, this.module.scope)], [], type);
+  }
+
+  /** Known sizes: the elements of an integer tensor as dimensions, or undefined for data. */
+  knownDims(value: MlirValue): readonly Dim[] | undefined {
+    const known = knownElements(this.value(value));
+    if (known === null) return undefined;
+    const dims: Dim[] = [];
+    for (const element of known.elements) {
+      const dim = dimOf(element);
+      if (dim === undefined) return undefined;
+      dims.push(dim);
+    }
+    return dims;
+  }
+
+  /**
+   * Sizes that the result's shape needs.
+   *
+   * @throws Jax2TfjsError `data-dependent-shape` if they depend on data
+   */
+  dims(op: MlirOperation, operandIndex: number): readonly Dim[] {
+    const dims = this.knownDims(this.operand(op, operandIndex));
+    if (dims !== undefined) return dims;
+    throw new Jax2TfjsError(
+      "data-dependent-shape",
+      `a size of ${op.name} is not known from the shapes of the inputs`,
+      {
+        primitive: op.name,
+        equation: printOperation(op),
+        source: this.sourceText,
+        fix: "make the size a constant or an expression of dimension variables before exporting",
+      },
+    );
+  }
+
+  // --- Equations --------------------------------------------------------------------------------
+
+  /** Adds an equation of the primitive with JAX's name `name`. */
+  bind(name: string, inputs: readonly Atom[], params: Params): readonly Var[] {
+    const primitive = findPrimitive(name);
+    if (primitive === undefined) {
+      throw new Jax2TfjsError("unsupported-op", `there is no primitive ${name} yet`, {
+        primitive: name,
+        source: this.sourceText,
+        fix: "rewrite this part of the function with other operations",
+      });
+    }
+    return this.builder.bind(primitive, inputs, params);
+  }
+
+  bindOne(name: string, inputs: readonly Atom[], params: Params): Var {
+    const [result] = this.bind(name, inputs, params);
+    if (result === undefined) throw new Error(`internal error: ${name} has no result`);
+    return result;
+  }
+
+  reshape(x: Atom, shape: readonly Dim[]): Atom {
+    return this.bindOne("reshape", [x], { new_sizes: shape, dimensions: null });
+  }
+
+  /** Adds the equation that an operation stands for; its results must have the module's types. */
+  emit(_op: MlirOperation, name: string, inputs: readonly Atom[], params: Params): Imported[] {
+    return this.bind(name, inputs, params).map((atom) => ({ kind: "atom", atom }));
+  }
+
+  /** Imports all operations of a block; gives the operands of its terminator. */
+  run(block: MlirBlock): readonly MlirValue[] {
+    for (const op of block.operations) {
+      if (op.name === "func.return" || op.name === "stablehlo.return" || op.name === "sdy.return") {
+        return op.operands;
+      }
+      this.#importOperation(op);
+    }
+    throw invalidModule("a block has no terminator");
+  }
+
+  #importOperation(op: MlirOperation): void {
+    this.builder.source = sourceOf(op.location);
+    const folded = foldShapeArithmetic(op, (value) => this.value(value));
+    if (folded !== null && op.results[0] !== undefined) {
+      this.define(op.results[0], folded);
+      return;
+    }
+    const importer = operations.get(op.name);
+    if (importer === undefined) throw unsupportedOperation(op, this.builder.source);
+    const results = importer(this, op);
+    checkResults(op, results, this.builder.source);
+    for (const [index, result] of op.results.entries()) {
+      const imported = results[index];
+      if (imported === undefined) throw new Error(`internal error: results of ${op.name}`);
+      if (imported.kind === "atom" || imported.kind === "broadcast") {
+        const dtype = result.type.kind === "tensor" && elementDType(result.type.elementType);
+        if (dtype) this.module.noteNarrowed(dtype, this.sourceText);
+      }
+      this.define(result, imported);
+    }
+  }
+
+  /** The finished program with the given inputs. */
+  finish(inputs: readonly Var[], outputs: readonly Atom[]): ClosedJaxpr {
+    const built = this.builder.build(outputs);
+    return closedJaxpr({ ...built.jaxpr, invars: inputs }, built.consts);
+  }
+}

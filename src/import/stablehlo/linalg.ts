@@ -1,0 +1,58 @@
+/**
+ * Linear algebra and Fourier transforms that StableHLO has operations for, and random bits.
+ */
+import type { OperationImporter, OperationTable } from "./operationTable.js";
+import { booleanAttribute, enumAttribute, integersAttribute, invalidModule } from "./attributes.js";
+import { tensorType } from "./types.js";
+
+const importFft: OperationImporter = (block, op) =>
+  block.emit(op, "fft", block.atoms(op.operands), {
+    fft_type: enumAttribute(op, "fft_type"),
+    fft_lengths: integersAttribute(op, "fft_length"),
+  });
+
+/** JAX's cholesky gives the lower factor; the upper one is its conjugate transpose. */
+const importCholesky: OperationImporter = (block, op) => {
+  const x = block.atom(block.operand(op, 0));
+  if (booleanAttribute(op, "lower")) {
+    return block.emit(op, "cholesky", [x], { symmetrize_input: false });
+  }
+  const rank = x.aval.shape.length;
+  const permutation = x.aval.shape.map((_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+  const adjoint = (y: typeof x) => {
+    const transposed = block.bindOne("transpose", [y], { permutation });
+    const isComplex = y.aval.dtype === "complex64";
+    return isComplex ? block.bindOne("conj", [transposed], {}) : transposed;
+  };
+  const lower = block.bindOne("cholesky", [adjoint(x)], { symmetrize_input: false });
+  return [{ kind: "atom", atom: adjoint(lower) }];
+};
+
+const importTriangularSolve: OperationImporter = (block, op) => {
+  const transpose = enumAttribute(op, "transpose_a");
+  return block.emit(op, "triangular_solve", block.atoms(op.operands), {
+    left_side: booleanAttribute(op, "left_side"),
+    lower: booleanAttribute(op, "lower"),
+    transpose_a: transpose !== "NO_TRANSPOSE",
+    conjugate_a: transpose === "ADJOINT",
+    unit_diagonal: booleanAttribute(op, "unit_diagonal"),
+  });
+};
+
+const importRngBitGenerator: OperationImporter = (block, op) => {
+  const result = op.results[1];
+  if (result === undefined) throw invalidModule("stablehlo.rng_bit_generator has one result");
+  const { shape, dtype } = tensorType(result.type);
+  return block.emit(op, "rng_bit_generator", block.atoms(op.operands), {
+    shape: shape.map((size) => size ?? 0),
+    dtype,
+    algorithm: enumAttribute(op, "rng_algorithm"),
+  });
+};
+
+export const linalgOperations: OperationTable = {
+  "stablehlo.fft": importFft,
+  "stablehlo.cholesky": importCholesky,
+  "stablehlo.triangular_solve": importTriangularSolve,
+  "stablehlo.rng_bit_generator": importRngBitGenerator,
+};
