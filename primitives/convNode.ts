@@ -5,7 +5,7 @@
 import { addDims, dilateDim, shapeSize, strideDim, type Dim, type Shape } from "../src/ir/dims.js";
 import type { Tensor, Tf, WindowPadding } from "../src/ir/tf.js";
 import { at, staticSize } from "./support.js";
-import { padOrCut, samePadding, samePair, type PaddingPair } from "./windowArithmetic.js";
+import { isSamePadding, padOrCut, type PaddingPair } from "./windowArithmetic.js";
 
 /** Parameters per spatial dimension, and group counts. */
 export interface Convolution {
@@ -44,7 +44,7 @@ export function nodePadding(
   if (conv.padding.every(([low, high]) => low === 0 && high === 0)) return { x, padding: "VALID" };
   const isSame = conv.padding.every((pair, dim) => {
     const window = dilateDim(at(filter, dim), at(conv.rhsDilation, dim));
-    return samePair(pair, samePadding(at(x.shape, dim + 1), window, at(conv.strides, dim)));
+    return isSamePadding(pair, at(x.shape, dim + 1), window, at(conv.strides, dim));
   });
   if (isSame) return { x, padding: "SAME" };
   const amounts = conv.padding.map(([low, high]) => [staticSize(low), staticSize(high)] as const);

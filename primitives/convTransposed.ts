@@ -6,7 +6,7 @@ import type { Dim } from "../src/ir/dims.js";
 import type { Tensor, Tf, WindowPadding } from "../src/ir/tf.js";
 import { outputSizes, type Convolution } from "./convNode.js";
 import { at } from "./support.js";
-import { samePadding, samePair, type PaddingPair } from "./windowArithmetic.js";
+import { isSamePadding, type PaddingPair } from "./windowArithmetic.js";
 
 /**
  * The padding of the convolution whose gradient this is: with stride s = lhs_dilation and window k
@@ -58,7 +58,7 @@ function namedPadding(
 ): WindowPadding {
   if (padding.every(([low, high]) => low === 0 && high === 0)) return "VALID";
   const isSame = padding.every((pair, dim) =>
-    samePair(pair, samePadding(at(sizes, dim), at(windows, dim), at(strides, dim))),
+    isSamePadding(pair, at(sizes, dim), at(windows, dim), at(strides, dim)),
   );
   return isSame ? "SAME" : padding;
 }

@@ -22,7 +22,7 @@ export type PaddingPair = readonly [low: Dim, high: Dim];
 export const isNegative = (dim: Dim): boolean => tryCompare(dim, "<", 0) === true;
 
 /** TensorFlow's (and JAX's) `SAME` padding: as many windows as `size / stride`, rounded up. */
-export function samePadding(size: Dim, window: Dim, stride: number): PaddingPair {
+function samePadding(size: Dim, window: Dim, stride: number): PaddingPair {
   const count = floordivDims(addDims(size, stride - 1), stride);
   const covered = addDims(mulDims(subDims(count, 1), stride), window);
   const total = maxDim(subDims(covered, size), 0);
@@ -30,8 +30,14 @@ export function samePadding(size: Dim, window: Dim, stride: number): PaddingPair
   return [low, subDims(total, low)];
 }
 
-export function samePair(left: PaddingPair, right: PaddingPair): boolean {
-  return dimEquals(left[0], right[0]) && dimEquals(left[1], right[1]);
+/**
+ * True if `SAME` means this padding, on every backend: where windows leave out elements, Conv3D of
+ * all backends and the convolutions of wasm compute a negative amount.
+ */
+export function isSamePadding(pair: PaddingPair, size: Dim, window: Dim, stride: number): boolean {
+  if (tryCompare(window, ">=", stride) !== true) return false;
+  const [low, high] = samePadding(size, window, stride);
+  return dimEquals(pair[0], low) && dimEquals(pair[1], high);
 }
 
 /** Pads and, for negative amounts, cuts; `padding` is per dimension of `x`. */

@@ -15,7 +15,7 @@ import {
 import type { ReduceWindowParams } from "../src/ir/params.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { at, staticSize, upTo } from "./support.js";
-import { padOrCut, samePadding, samePair, type PaddingPair } from "./windowArithmetic.js";
+import { isSamePadding, padOrCut, type PaddingPair } from "./windowArithmetic.js";
 
 export type PoolKind = "sum" | "max" | "min";
 
@@ -103,7 +103,7 @@ function maxPool(
   const isSame = pairs.every((pair, index) => {
     const axis = axes[index];
     if (axis === null || axis === undefined) return true;
-    return samePair(pair, samePadding(at(x.shape, index + 1), axis.taps, axis.stride));
+    return isSamePadding(pair, at(x.shape, index + 1), axis.taps, axis.stride);
   });
   const needsPadding = pairs.some(([low, high]) => low !== 0 || high !== 0);
   const padded = isSame || !needsPadding ? x : padOrCut(tf, x, [[0, 0], ...pairs, [0, 0]], lowest);
