@@ -102,6 +102,9 @@ export class BlockImporter {
     if (outer.kind === "broadcast" && outer.source.kind === "var") {
       return { ...outer, source: this.#inner(outer.source) };
     }
+    if (outer.kind === "words" && outer.words.kind === "var") {
+      return { ...outer, words: this.#inner(outer.words) };
+    }
     return outer;
   }
 
@@ -165,10 +168,13 @@ export class BlockImporter {
       }
       case "symbolic":
         return this.#materialiseSymbolic(value);
+      case "words":
       case "token":
-        throw new Jax2TfjsError("unsupported-type", "a token is used as an array", {
-          source: this.sourceText,
-        });
+        throw new Jax2TfjsError(
+          "unsupported-type",
+          `a ${value.kind === "token" ? "token" : "pair of words"} is used as an array`,
+          { source: this.sourceText, fix: "export the function with jax_enable_x64 off" },
+        );
     }
   }
 

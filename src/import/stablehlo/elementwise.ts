@@ -10,11 +10,11 @@ import type { Params } from "../../ir/params.js";
 import type { MlirOperation } from "../mlir/ir.js";
 import { enumAttribute, integerAttribute, invalidModule } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
-import { unsupportedOperation } from "./diagnostics.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { comparisonName } from "./shapeArithmetic.js";
-import { canonicalDType, elementDType, tensorType } from "./types.js";
+import { canonicalDType, tensorType } from "./types.js";
 import { avalOf, isUniform, type Imported } from "./values.js";
+import { refuse64Bits, upperHalfOfCounter } from "./wideIntegers.js";
 
 /** The element type of the only result. */
 export function resultDType(op: MlirOperation): DType {
@@ -85,25 +85,11 @@ const logical =
 const bitwise =
   (name: string): OperationImporter =>
   (block, op) => {
+    const zero = upperHalfOfCounter(block, op);
+    if (zero !== null) return [zero];
     refuse64Bits(block, op);
     return importElementwise(block, op, name);
   };
-
-/**
- * @throws Jax2TfjsError `unsupported-op` for an operation on the bits of 64-bit values
- */
-export function refuse64Bits(block: BlockImporter, op: MlirOperation): void {
-  for (const value of [...op.operands, ...op.results]) {
-    const dtype = value.type.kind === "tensor" && elementDType(value.type.elementType);
-    if (!dtype || canonicalDType(dtype) === dtype) continue;
-    throw unsupportedOperation(
-      op,
-      block.builder.source,
-      `${op.name} works on the bits of ${dtype} values, which are computed in 32 bits`,
-      "export the function with jax_enable_x64 off",
-    );
-  }
-}
 
 const importCompare: OperationImporter = (block, op) => {
   const direction = comparisonName(op);

@@ -1,9 +1,11 @@
 /**
  * Linear algebra and Fourier transforms that StableHLO has operations for, and random bits.
  */
+import { shapeSize } from "../../ir/dims.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { booleanAttribute, enumAttribute, integersAttribute, invalidModule } from "./attributes.js";
 import { tensorType } from "./types.js";
+import { refuse64Bits } from "./wideIntegers.js";
 
 const importFft: OperationImporter = (block, op) =>
   block.emit(op, "fft", block.atoms(op.operands), {
@@ -39,15 +41,32 @@ const importTriangularSolve: OperationImporter = (block, op) => {
   });
 };
 
+/** The state is one vector of words, as JAX has it; StableHLO's are 64-bit integers. */
 const importRngBitGenerator: OperationImporter = (block, op) => {
-  const result = op.results[1];
-  if (result === undefined) throw invalidModule("stablehlo.rng_bit_generator has one result");
-  const { shape, dtype } = tensorType(result.type);
-  return block.emit(op, "rng_bit_generator", block.atoms(op.operands), {
+  const [stateResult, bits] = op.results;
+  if (stateResult === undefined || bits === undefined) {
+    throw invalidModule("stablehlo.rng_bit_generator lacks results");
+  }
+  const state = block.value(block.operand(op, 0));
+  refuse64Bits(block, op, state.kind === "words" ? [bits] : undefined);
+  const { shape, dtype } = tensorType(bits.type);
+  const params = {
     shape: shape.map((size) => size ?? 0),
     dtype,
     algorithm: enumAttribute(op, "rng_algorithm"),
-  });
+  };
+  if (state.kind !== "words") {
+    return block.emit(op, "rng_bit_generator", [block.materialise(state)], params);
+  }
+  const { words, aval } = state;
+  const key = block.reshape(words, [shapeSize(words.aval.shape)]);
+  const [next, drawn] = block.bind("rng_bit_generator", [key], params);
+  if (next === undefined || drawn === undefined) throw new Error("internal error: random bits");
+  const nextWords = block.reshape(next, words.aval.shape);
+  return [
+    { kind: "words", words: nextWords, aval },
+    { kind: "atom", atom: drawn },
+  ];
 };
 
 export const linalgOperations: OperationTable = {

@@ -24,6 +24,9 @@ import * as select from "../../../primitives/select.js";
 import * as selectAndScatter from "../../../primitives/selectAndScatter.js";
 import * as shape from "../../../primitives/shape.js";
 import * as slice from "../../../primitives/slice.js";
+import * as sort from "../../../primitives/sort.js";
+import * as precision from "../../../primitives/precision.js";
+import * as bitcast from "../../../primitives/bitcast.js";
 import * as unary from "../../../primitives/unary.js";
 import * as window from "../../../primitives/window.js";
 import * as windowGeneral from "../../../primitives/windowGeneral.js";
@@ -51,6 +54,9 @@ const families: readonly Readonly<Record<string, unknown>>[] = [
   selectAndScatter,
   shape,
   slice,
+  sort,
+  precision,
+  bitcast,
   unary,
   window,
   windowGeneral,

@@ -11,11 +11,12 @@ import type { MlirOperation, MlirValue } from "../mlir/ir.js";
 import { integerAttribute, integersAttribute, invalidModule } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
 import { unsupportedOperation } from "./diagnostics.js";
-import { refuse64Bits, resultDType } from "./elementwise.js";
+import { resultDType } from "./elementwise.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { symbolicValue } from "./shapeArithmetic.js";
 import { canonicalDType, tensorType } from "./types.js";
 import { avalOf, constantValue, isUniform, scalarTypeOf, type Imported } from "./values.js";
+import { bitcastWords, refuse64Bits } from "./wideIntegers.js";
 
 /** The static result shape of an operation. */
 export function staticResultShape(op: MlirOperation): readonly number[] {
@@ -294,6 +295,8 @@ const importDimensionSize: OperationImporter = (block, op) => {
 };
 
 const importBitcast: OperationImporter = (block, op) => {
+  const words = bitcastWords(block, op);
+  if (words !== null) return [words];
   refuse64Bits(block, op);
   const x = block.atom(block.operand(op, 0));
   const dtype = canonicalDType(resultDType(op));

@@ -254,8 +254,8 @@ export function selectScalar(
   if (typeof predicate === "boolean") return predicate ? onTrue : onFalse;
   if (sameScalar(onTrue, onFalse)) return onTrue;
   return (
-    recognizeFloorDivision(predicate, onFalse) ??
-    recognizeModulo(predicate, onFalse) ??
+    recognizeFloorDivision(predicate, onTrue, onFalse) ??
+    recognizeModulo(predicate, onTrue, onFalse) ??
     recognizeExtremum(predicate, onTrue, onFalse) ??
     node("select", [predicate, onTrue, onFalse], type)
   );
@@ -285,21 +285,38 @@ function asksForRemainder(predicate: SymbolicScalar, left: Dim, right: Dim): boo
   return isOperation(first, "rem", left, right);
 }
 
+/** The dimensions that a division or remainder is of. */
+function dividedDims(
+  scalar: SymbolicScalar,
+  operation: "div" | "rem",
+): readonly [left: Dim, right: Dim] | undefined {
+  if (!isNode(scalar) || scalar.operation !== operation) return undefined;
+  const [left, right] = scalar.operands;
+  if (left === undefined || right === undefined) return undefined;
+  return isDim(left) && isDim(right) ? [left, right] : undefined;
+}
+
 /**
- * `q = div(a, b); select(sign(a) != sign(b) & rem(a, b) != 0, q - 1, q)` is `floordiv(a, b)`. The
- * signs need no check: only flooring subtracts one there.
+ * `q = div(a, b); select(sign(a) != sign(b) & rem(a, b) != 0, q - 1, q)` is `floordiv(a, b)`. Where
+ * the signs are known to differ only the remainder is asked for.
  */
 function recognizeFloorDivision(
   predicate: SymbolicScalar,
+  onTrue: SymbolicScalar,
   quotient: SymbolicScalar,
 ): Dim | undefined {
-  if (!isNode(quotient) || quotient.operation !== "div") return undefined;
-  const [left, right] = quotient.operands;
-  if (left === undefined || right === undefined || !isDim(left) || !isDim(right)) return undefined;
-  if (!asksForRemainder(predicate, left, right) || !comparesSigns(predicate, left, right)) {
-    return undefined;
-  }
-  return attempt(() => floordivDims(left, right));
+  const [left, right] = dividedDims(quotient, "div") ?? [];
+  if (left === undefined || right === undefined) return undefined;
+  if (!isOperation(onTrue, "sub", quotient, 1)) return undefined;
+  if (!asksForRemainder(predicate, left, right)) return undefined;
+  const asksForSigns = comparesSigns(predicate, left, right) || haveOppositeSigns(left, right);
+  return asksForSigns ? attempt(() => floordivDims(left, right)) : undefined;
+}
+
+function haveOppositeSigns(left: Dim, right: Dim): boolean {
+  const isNegative = (dim: Dim): boolean => tryCompare(dim, "<=", 0) === true;
+  const isPositive = (dim: Dim): boolean => tryCompare(dim, ">=", 0) === true;
+  return (isNegative(left) && isPositive(right)) || (isPositive(left) && isNegative(right));
 }
 
 /** True if `predicate` holds a comparison `!=` of the signs of the operands (one may be known). */
@@ -309,19 +326,22 @@ function comparesSigns(predicate: SymbolicScalar, left: Dim, right: Dim): boolea
     return predicate.operands.some((operand) => comparesSigns(operand, left, right));
   }
   if (predicate.operation !== "ne") return false;
-  return predicate.operands.some(
-    (operand) =>
-      isNode(operand) &&
-      operand.operation === "sign" &&
-      operand.operands.some((inner) => sameScalar(inner, left) || sameScalar(inner, right)),
-  );
+  return predicate.operands.some((operand) => {
+    if (!isNode(operand) || operand.operation !== "sign") return false;
+    const [inner] = operand.operands;
+    return inner !== undefined && (sameScalar(inner, left) || sameScalar(inner, right));
+  });
 }
 
 /** `r = rem(a, b); select((r < 0) != (b < 0) & r != 0, r + b, r)` is `mod(a, b)`. */
-function recognizeModulo(predicate: SymbolicScalar, remainder: SymbolicScalar): Dim | undefined {
-  if (!isNode(remainder) || remainder.operation !== "rem") return undefined;
-  const [left, right] = remainder.operands;
-  if (left === undefined || right === undefined || !isDim(left) || !isDim(right)) return undefined;
+function recognizeModulo(
+  predicate: SymbolicScalar,
+  onTrue: SymbolicScalar,
+  remainder: SymbolicScalar,
+): Dim | undefined {
+  const [left, right] = dividedDims(remainder, "rem") ?? [];
+  if (left === undefined || right === undefined) return undefined;
+  if (!isOperation(onTrue, "add", remainder, right)) return undefined;
   if (!asksForRemainder(predicate, left, right) || !asksForSign(predicate, remainder)) {
     return undefined;
   }
@@ -329,7 +349,7 @@ function recognizeModulo(predicate: SymbolicScalar, remainder: SymbolicScalar): 
 }
 
 /** True if `predicate` holds `remainder < 0`, in whatever way it is combined with `b < 0`. */
-function asksForSign(predicate: SymbolicScalar, remainder: SymbolicNode): boolean {
+function asksForSign(predicate: SymbolicScalar, remainder: SymbolicScalar): boolean {
   if (!isNode(predicate)) return false;
   if (isOperation(predicate, "lt", remainder, 0)) return true;
   return (

@@ -60,13 +60,22 @@ export interface AtomValue {
   readonly atom: Atom;
 }
 
+/** 64-bit integers of which both words are known: nothing is computed with them. */
+export interface WordsValue {
+  readonly kind: "words";
+  /** uint32, with the two words (low first) in the last dimension. */
+  readonly words: Atom;
+  /** Of the integers, with the element type of the words. */
+  readonly aval: ShapedArray;
+}
+
 /** Orders effects; carries nothing. */
 export interface TokenValue {
   readonly kind: "token";
 }
 
 export type Imported =
-  AtomValue | BroadcastValue | ConstantValue | IotaValue | SymbolicValue | TokenValue;
+  AtomValue | BroadcastValue | ConstantValue | IotaValue | SymbolicValue | TokenValue | WordsValue;
 
 export const token: TokenValue = { kind: "token" };
 
