@@ -2,10 +2,11 @@
  * Control flow: `while` and `cond`. `scan` arrives from artifacts as a `while`.
  */
 import { avalEquals, printAval, type ShapedArray } from "../src/ir/aval.js";
+import { isComplex } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
-import type { GraphValue, Tf } from "../src/ir/tf.js";
+import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
 
 export type WhileParams = {
   readonly cond_nconsts: number;
@@ -39,7 +40,11 @@ function requireSame(
 const splitWhile = <V>(
   inputs: readonly V[],
   params: WhileParams,
-): { readonly condition: readonly V[]; readonly body: readonly V[]; readonly carry: readonly V[] } => {
+): {
+  readonly condition: readonly V[];
+  readonly body: readonly V[];
+  readonly carry: readonly V[];
+} => {
   const bodyStart = params.cond_nconsts;
   const carryStart = bodyStart + params.body_nconsts;
   return {
@@ -82,7 +87,7 @@ export type CondParams = {
 };
 
 /** Branch index in the graph: JAX clamps it to the branches; bool selects the first or second. */
-function branchPredicates(tf: Tf, index: GraphValue, count: number): (branch: number) => ReturnType<Tf["tensor"]> {
+function branchPredicates(tf: Tf, index: GraphValue, count: number): (branch: number) => Tensor {
   const tensor = tf.tensor(index);
   if (tensor.dtype === "bool") return () => tensor;
   // Taken if index >= branch; the chain below tests from the last branch down.
@@ -90,9 +95,25 @@ function branchPredicates(tf: Tf, index: GraphValue, count: number): (branch: nu
     tf.binary("GreaterEqual", tensor, tf.scalar(Math.min(branch, count - 1), "int32"));
 }
 
+function selectValue(
+  tf: Tf,
+  predicate: Tensor,
+  whenTrue: GraphValue,
+  whenFalse: GraphValue,
+): GraphValue {
+  const { aval } = whenTrue;
+  if (isComplex(aval.dtype)) {
+    const [yes, no] = [tf.pair(whenTrue), tf.pair(whenFalse)];
+    const [re, im] = [tf.select(predicate, yes.re, no.re), tf.select(predicate, yes.im, no.im)];
+    return tf.fromPair(re, im, aval);
+  }
+  const [yes, no] = [tf.broadcastable(whenTrue), tf.broadcastable(whenFalse)];
+  return tf.value(tf.select(predicate, yes, no), aval);
+}
+
 function emitBranches(
   tf: Tf,
-  predicateOf: (branch: number) => ReturnType<Tf["tensor"]>,
+  predicateOf: (branch: number) => Tensor,
   branches: readonly ClosedJaxpr[],
   operands: readonly GraphValue[],
 ): readonly GraphValue[] {
@@ -108,10 +129,7 @@ function emitBranches(
     results = results.map((value, index) => {
       const alternative = other[index];
       if (alternative === undefined) return value;
-      return tf.value(
-        tf.select(predicate, tf.tensor(alternative), tf.tensor(value)),
-        value.aval,
-      );
+      return selectValue(tf, predicate, alternative, value);
     });
   });
   return results;

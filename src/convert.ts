@@ -2,8 +2,7 @@
  * From a program to a TensorFlow.js graph model: the stages in order. What users call is
  * re-exported by index.ts; writing to disk is src/node/saveModel.ts.
  */
-import type { DimEnv } from "./ir/substitute.js";
-import { substituteProgram } from "./ir/substitute.js";
+import { substituteProgram, type DimEnv } from "./ir/substitute.js";
 import { Jax2TfjsError } from "./ir/errors.js";
 import type { ClosedJaxpr } from "./ir/jaxpr.js";
 import type { Backend } from "./ir/tf.js";
@@ -35,6 +34,18 @@ export interface ConvertOptions {
   readonly unrollBudget?: number;
   /** Apply the optimizing passes. Default: true. */
   readonly optimize?: boolean;
+}
+
+/**
+ * The name of an input or output in the signature: `args[0]` is `args_0`, `batch['image'].value`
+ * is `batch/image/value`.
+ */
+export function signatureKey(name: string): string {
+  return name
+    .replace(/\[(\d+)\]/g, "_$1")
+    .replace(/\[<flat index (\d+)>\]/g, "_$1")
+    .replace(/\['([^']*)'\]/g, "/$1")
+    .replace(/\./g, "/");
 }
 
 /** A converted model, not yet written. */
@@ -73,13 +84,13 @@ export function convert(program: Program, options: ConvertOptions = {}): Convert
     inputs: program.inputs.map((input, position) => {
       const bound = parameters.get(position);
       return bound === undefined
-        ? { key: input.name, weight: null }
+        ? { key: signatureKey(input.name), weight: null }
         : {
             key: bound.name,
             weight: { read: () => hostArray(bound.dtype, bound.shape, bound.read()) },
           };
     }),
-    outputs: program.outputs.map((output) => output.name),
+    outputs: program.outputs.map((output) => signatureKey(output.name)),
     backends,
     complexBorders: backends.has("wasm") ? "pair" : "complex64",
   });

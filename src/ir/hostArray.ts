@@ -89,7 +89,8 @@ interface TypedArrayConstructor<T> {
 function typedView<T>(constructor: TypedArrayConstructor<T>, bytes: Uint8Array): T {
   const size = constructor.BYTES_PER_ELEMENT;
   let source = bytes;
-  if (bytes.byteOffset % size !== 0) source = bytes.slice();
+  // Not slice(): that of Node's Buffer, which also is a Uint8Array, gives a view.
+  if (bytes.byteOffset % size !== 0) source = new Uint8Array(bytes);
   if (!littleEndianHost && size > 1) source = swapBytes(source, size);
   return new constructor(source.buffer, source.byteOffset, source.byteLength / size);
 }

@@ -191,12 +191,7 @@ export class GraphCore {
   }
 
   /** A parameter of the program: a named weight whose value may be replaced after conversion. */
-  parameter(
-    name: string,
-    dtype: TfDtype,
-    shape: readonly number[],
-    source: WeightSource,
-  ): Tensor {
+  parameter(name: string, dtype: TfDtype, shape: readonly number[], source: WeightSource): Tensor {
     return this.#weight(this.uniqueName(name), dtype, shape, source, true, null);
   }
 
@@ -320,7 +315,9 @@ export class GraphCore {
       throw this.error(
         "missing-kernel",
         `${op} has no kernel on the TensorFlow.js backend ${missing.join(", ")}`,
-        rest.length > 0 ? `convert for the other backends: --backends ${rest.join(",")}` : undefined,
+        rest.length > 0
+          ? `convert for the other backends: --backends ${rest.join(",")}`
+          : undefined,
       );
     }
   }

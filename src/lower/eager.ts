@@ -145,14 +145,16 @@ export class EagerRunner {
         const [number] = await tensor.data();
         return Number(number);
       },
-    } as EagerControl<EagerValue>;
+    };
   }
 
   #step(equation: Equation): StepProgram {
     const known = this.#byEquation.get(equation);
     if (known !== undefined) return known;
     const shareable = subJaxprs(equation.params).length === 0;
-    const key = shareable ? printEquation({ ...equation, source: { frames: [], nameStack: "" } }) : null;
+    const key = shareable
+      ? printEquation({ ...equation, source: { frames: [], nameStack: "" } })
+      : null;
     const cached = key === null ? undefined : this.#steps.get(key);
     const step = cached ?? this.#compile(equation);
     this.#byEquation.set(equation, step);

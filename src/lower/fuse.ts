@@ -36,7 +36,9 @@ class Rewriter {
   }
 
   get(reference: string | undefined): NodeDef | undefined {
-    return reference === undefined || reference.includes(":") ? undefined : this.nodes.get(reference);
+    return reference === undefined || reference.includes(":")
+      ? undefined
+      : this.nodes.get(reference);
   }
 
   usedOnce(node: NodeDef): boolean {
@@ -75,7 +77,12 @@ function target(graph: Rewriter, reference: string | undefined): Target | null {
  * Puts the fused product in the place of `node`: through a Reshape, the product keeps its own
  * place in the order and the Reshape takes the name of what it replaces.
  */
-function replace(graph: Rewriter, node: NodeDef, { product, reshape }: Target, fused: NodeDef): void {
+function replace(
+  graph: Rewriter,
+  node: NodeDef,
+  { product, reshape }: Target,
+  fused: NodeDef,
+): void {
   if (reshape === null) {
     graph.nodes.set(node.name, { ...fused, name: node.name });
     graph.nodes.delete(product.name);
@@ -87,7 +94,8 @@ function replace(graph: Rewriter, node: NodeDef, { product, reshape }: Target, f
 }
 
 function canTakeBias(product: NodeDef): boolean {
-  if (product.op === "MatMul") return !flag(product.attr, "transpose_a") && !flag(product.attr, "transpose_b");
+  if (product.op === "MatMul")
+    return !flag(product.attr, "transpose_a") && !flag(product.attr, "transpose_b");
   return product.op in fusedOps;
 }
 
@@ -143,7 +151,7 @@ function activationOf(
       const [value, limit] = graph.scalar(second) === undefined ? [second, first] : [first, second];
       const inner = graph.get(value);
       if (graph.scalar(limit) !== 6 || inner === undefined) return null;
-      const attr = inner.attr["fused_ops"];
+      const attr = inner.attr.fused_ops;
       const isRelu = attr !== undefined && "listS" in attr && attr.listS[1] === "Relu";
       return isRelu ? { activation: "Relu6", input: value } : null;
     }
@@ -158,7 +166,7 @@ function fuseActivation(graph: Rewriter, node: NodeDef): boolean {
   if (found === null) return false;
   const place = target(graph, found.input);
   if (place === null || !fusedNames.has(place.product.op)) return false;
-  const attr = place.product.attr["fused_ops"];
+  const attr = place.product.attr.fused_ops;
   const names = attr !== undefined && "listS" in attr ? attr.listS : [];
   const upgrade = found.activation === "Relu6" && names[1] === "Relu";
   if (names.length !== 1 && !upgrade) return false;

@@ -51,11 +51,7 @@ function literalValue(core: GraphCore, tf: Tf, literal: Literal): GraphValue {
 }
 
 export function createLowering(core: GraphCore, variable: VariableSource): Lowering {
-  function lower(
-    tf: Tf,
-    program: ClosedJaxpr,
-    args: readonly GraphValue[],
-  ): readonly GraphValue[] {
+  function lower(tf: Tf, program: ClosedJaxpr, args: readonly GraphValue[]): readonly GraphValue[] {
     const { jaxpr, consts } = program;
     const values = new Map<Var, GraphValue>();
     jaxpr.constvars.forEach((variable, index) => {
@@ -128,4 +124,3 @@ function lowerEquation(
   });
   return results;
 }
-

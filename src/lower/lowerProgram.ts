@@ -157,7 +157,13 @@ class Border {
     const name = this.core.uniqueName(key);
     const { dtype, shape } = tensor;
     const input = [this.core.reference(tensor)];
-    this.core.main.nodes.push({ name, op: "Identity", input, attr: {}, outputs: [{ dtype, shape }] });
+    this.core.main.nodes.push({
+      name,
+      op: "Identity",
+      input,
+      attr: {},
+      outputs: [{ dtype, shape }],
+    });
     this.outputs.push(entry(key, position, part, name, tensor));
   }
 }

@@ -14,7 +14,8 @@ const tfTypes: Readonly<Record<TfDtype, string>> = {
   complex64: "DT_COMPLEX64",
 };
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 export interface WeightSpec {
   readonly name: string;

@@ -18,7 +18,7 @@ async function register(backend: NodeBackend): Promise<void> {
     case "cpu":
       await import("@tensorflow/tfjs-backend-cpu");
       // Its first use advises Node users to install tfjs-node, unless this field is false.
-      Object.assign(tf.findBackend("cpu") ?? {}, { firstUse: false });
+      Reflect.set(tf.findBackend("cpu"), "firstUse", false);
       return;
     case "wasm": {
       const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");

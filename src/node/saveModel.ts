@@ -87,7 +87,10 @@ function writeFiles(
 ): Omit<SavedModel, "directory"> {
   const total = weightsByteLength(model.graph);
   const count = Math.ceil(total / shardBytes);
-  const paths = Array.from({ length: count }, (_, index) => `group1-shard${index + 1}of${count}.bin`);
+  const paths = Array.from(
+    { length: count },
+    (_, index) => `group1-shard${index + 1}of${count}.bin`,
+  );
   const writer = new ShardWriter(folder, paths, shardBytes);
   try {
     for (const weight of model.graph.weights) {
@@ -100,7 +103,10 @@ function writeFiles(
   if (writer.written !== total) {
     throw new Error(`internal error: wrote ${writer.written} bytes of weights, not ${total}`);
   }
-  writeAll(join(folder, "model.json"), new TextEncoder().encode(JSON.stringify(model.modelJson(paths))));
+  writeAll(
+    join(folder, "model.json"),
+    new TextEncoder().encode(JSON.stringify(model.modelJson(paths))),
+  );
   return { files: ["model.json", ...paths], weightBytes: total };
 }
 

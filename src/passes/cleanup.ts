@@ -3,7 +3,7 @@
  * ones. Each takes a program and returns a program.
  */
 import { hashKey, DimExpr } from "../ir/dims.js";
-import { isHostArray } from "../ir/hostArray.js";
+import { isHostArray, type HostArray } from "../ir/hostArray.js";
 import {
   closedJaxpr,
   isClosedJaxpr,
@@ -15,7 +15,6 @@ import {
   type Jaxpr,
   type Var,
 } from "../ir/jaxpr.js";
-import type { HostArray } from "../ir/hostArray.js";
 import type { ParamValue, Params } from "../ir/params.js";
 
 /** Maps every inner program of the parameters. */
@@ -136,7 +135,11 @@ function atomKey(atom: Atom, numbering: Numbering): string {
   if (atom.kind === "var") return `v${numbering.of(atom)}`;
   const { value, aval } = atom;
   const text =
-    typeof value === "object" ? `${value.re},${value.im}` : Object.is(value, -0) ? "-0" : String(value);
+    typeof value === "object"
+      ? `${value.re},${value.im}`
+      : Object.is(value, -0)
+        ? "-0"
+        : String(value);
   return `${text}:${aval.dtype}`;
 }
 
@@ -146,8 +149,7 @@ export function shareEqual(program: ClosedJaxpr): ClosedJaxpr {
   const numbering = new Numbering();
   const first = new Map<string, Equation>();
   const values = new Map<Var, Var>();
-  const read = (atom: Atom): Atom =>
-    atom.kind === "literal" ? atom : (values.get(atom) ?? atom);
+  const read = (atom: Atom): Atom => (atom.kind === "literal" ? atom : (values.get(atom) ?? atom));
   const equations: Equation[] = [];
   for (const original of jaxpr.equations) {
     const equation = {

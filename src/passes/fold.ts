@@ -65,8 +65,7 @@ export function evaluateOnHost(
   for (const equation of jaxpr.equations) {
     const inputs = equation.inputs.map(read);
     const known = inputs.filter((input) => input !== null);
-    const results =
-      known.length < inputs.length ? null : evaluateEquation(equation, known);
+    const results = known.length < inputs.length ? null : evaluateEquation(equation, known);
     equation.outputs.forEach((variable, index) => values.set(variable, results?.[index] ?? null));
   }
   return jaxpr.outvars.map(read);
@@ -98,9 +97,11 @@ export const foldConstants: Row = {
     const spreads = equation.inputs.length === 1 && equation.inputs[0]?.kind === "literal";
     if (spreads && equation.outputs[0]?.aval.shape.length !== 0) return null;
     const results = foldEquation(equation, inputs);
-    return results?.map((array): Value => {
-      const scalar = array.shape.length === 0 ? scalarOf(array) : undefined;
-      return scalar === undefined ? o.constant(array) : o.literal(scalar, array.dtype);
-    }) ?? null;
+    return (
+      results?.map((array): Value => {
+        const scalar = array.shape.length === 0 ? scalarOf(array) : undefined;
+        return scalar === undefined ? o.constant(array) : o.literal(scalar, array.dtype);
+      }) ?? null
+    );
   },
 };

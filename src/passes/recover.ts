@@ -34,11 +34,7 @@ const withoutUnits = (value: Value): readonly unknown[] =>
   value.aval.shape.filter((dim) => dim !== 1);
 
 /** `value` as a reduction over the last axis of `x`, spread out again. */
-function lastAxisReduction(
-  value: Value,
-  primitive: string,
-  match: Match,
-): Value | null {
+function lastAxisReduction(value: Value, primitive: string, match: Match): Value | null {
   const made = match.made(unspread(value, match), primitive);
   if (made === undefined) return null;
   const x = inputAt(made, 0);

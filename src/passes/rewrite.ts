@@ -168,7 +168,8 @@ class Walk implements Match {
   scalar(value: Value): LiteralValue | undefined {
     const atom = value as Atom;
     if (atom.kind === "literal") return atom.value;
-    const broadcast = this.made(value, "broadcast_in_dim") ?? this.made(value, "convert_element_type");
+    const broadcast =
+      this.made(value, "broadcast_in_dim") ?? this.made(value, "convert_element_type");
     const [input] = broadcast?.inputs ?? [];
     if (input === undefined || broadcast?.primitive.name !== "broadcast_in_dim") return undefined;
     return input.kind === "literal" ? input.value : undefined;

@@ -11,7 +11,8 @@ import type { Match, Row } from "./rewrite.js";
 /** The n-th input; rows only run on equations that have it. */
 export function inputAt(equation: Equation, index: number): Value {
   const input = equation.inputs[index];
-  if (input === undefined) throw new Error(`internal error: ${equation.primitive.name} lacks input`);
+  if (input === undefined)
+    throw new Error(`internal error: ${equation.primitive.name} lacks input`);
   return input;
 }
 
@@ -29,7 +30,14 @@ function sameType(equation: Equation, value: Value): boolean {
 /** Equations that give back their input. */
 const identities: Row = {
   name: "identity",
-  primitives: ["convert_element_type", "reshape", "broadcast_in_dim", "transpose", "copy", "copy_p"],
+  primitives: [
+    "convert_element_type",
+    "reshape",
+    "broadcast_in_dim",
+    "transpose",
+    "copy",
+    "copy_p",
+  ],
   rewrite: (_, equation) => {
     const x = inputAt(equation, 0);
     if (!sameType(equation, x)) return null;
@@ -110,7 +118,13 @@ const broadcastOfView: Row = {
     if (inner !== undefined) {
       const dims = numbersParam(inner, "broadcast_dimensions");
       const source = inputAt(inner, 0);
-      return [o.broadcastInDim(source, shape, dims.map((dim) => outer[dim] ?? 0))];
+      return [
+        o.broadcastInDim(
+          source,
+          shape,
+          dims.map((dim) => outer[dim] ?? 0),
+        ),
+      ];
     }
     const view = match.made(x, "reshape");
     if (view === undefined) return null;
@@ -118,7 +132,13 @@ const broadcastOfView: Row = {
     if (source.aval.shape.includes(1)) return null;
     const positions = unitReshape(source.aval.shape, x.aval.shape);
     if (positions === null) return null;
-    return [o.broadcastInDim(source, shape, positions.map((axis) => outer[axis] ?? 0))];
+    return [
+      o.broadcastInDim(
+        source,
+        shape,
+        positions.map((axis) => outer[axis] ?? 0),
+      ),
+    ];
   },
 };
 
@@ -128,7 +148,11 @@ function literalStarts(starts: readonly Value[], match: Match): readonly number[
   return values.every((value) => typeof value === "number") ? values : null;
 }
 
-const clampStarts = (starts: readonly number[], shape: Shape, sizes: Shape): readonly number[] | null => {
+const clampStarts = (
+  starts: readonly number[],
+  shape: Shape,
+  sizes: Shape,
+): readonly number[] | null => {
   if (!isStaticShape(shape) || !isStaticShape(sizes)) return null;
   return starts.map((start, axis) =>
     Math.min(Math.max(start, 0), (shape[axis] ?? 0) - (sizes[axis] ?? 0)),
@@ -136,7 +160,11 @@ const clampStarts = (starts: readonly number[], shape: Shape, sizes: Shape): rea
 };
 
 /** Starts where only the axes with whole slices may be symbolic. */
-function staticStarts(starts: readonly number[], shape: Shape, sizes: Shape): readonly number[] | null {
+function staticStarts(
+  starts: readonly number[],
+  shape: Shape,
+  sizes: Shape,
+): readonly number[] | null {
   const whole = (axis: number): boolean => dimEquals(shape[axis] ?? 0, sizes[axis] ?? -1);
   const masked = shape.map((dim, axis) => (whole(axis) ? 1 : dim));
   const maskedSizes = sizes.map((dim, axis) => (whole(axis) ? 1 : dim));

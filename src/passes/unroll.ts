@@ -159,7 +159,10 @@ class Unroller {
     let carry: readonly Atom[] = loop.initial;
     for (const known of trips) {
       const values = new Map<Var, Atom>();
-      const args = [...loop.bodyConsts, ...carry.map((atom, index) => literalOr(atom, known[index]))];
+      const args = [
+        ...loop.bodyConsts,
+        ...carry.map((atom, index) => literalOr(atom, known[index])),
+      ];
       jaxpr.invars.forEach((variable, index) => {
         const arg = args[index];
         if (arg !== undefined) values.set(variable, arg);

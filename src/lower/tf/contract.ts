@@ -34,7 +34,7 @@ export function contractOps(core: GraphCore, elementwise: ElementwiseOps): Contr
   }
 
   const hasFusion = (fusion: Fusion): fusion is Fusion & { readonly bias: Tensor } =>
-    fusion.bias !== undefined && fusion.bias.shape.length === 1;
+    fusion.bias?.shape.length === 1;
 
   function fusionAttrs(fusion: Fusion): Attrs {
     const names = ["BiasAdd", ...(fusion.activation === undefined ? [] : [fusion.activation])];
@@ -101,7 +101,10 @@ export function contractOps(core: GraphCore, elementwise: ElementwiseOps): Contr
       ...paddingAttrs(options.padding),
     };
     const inputs = [staticOrBatch(outShape, x), filter, x];
-    return core.emitOne("Conv2DBackpropInput", inputs, attrs, { dtype: "float32", shape: outShape });
+    return core.emitOne("Conv2DBackpropInput", inputs, attrs, {
+      dtype: "float32",
+      shape: outShape,
+    });
   };
 
   /** The kernel reads the output shape as plain numbers; a symbolic batch is read from the input. */

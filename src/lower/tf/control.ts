@@ -63,7 +63,12 @@ export function controlOps(core: GraphCore, tf: () => Tf, lower: LowerProgram): 
     return captured;
   }
 
-  function finish(hint: string, body: Body, captured: readonly Tensor[], passCaptures: boolean): string {
+  function finish(
+    hint: string,
+    body: Body,
+    captured: readonly Tensor[],
+    passCaptures: boolean,
+  ): string {
     const name = core.uniqueName(hint);
     const extra = captured.map((tensor) => body.scope.captures.get(tensor) ?? tensor);
     const results = passCaptures ? [...body.results, ...extra] : body.results;

@@ -37,7 +37,11 @@ export function dimensionOps(core: GraphCore, variable: VariableSource): Dimensi
     return cast(core.emitOne("Floor", [quotient], {}, float), "int32");
   }
 
-  function operation(name: "floordiv" | "mod" | "max" | "min", left: Tensor, right: Tensor): Tensor {
+  function operation(
+    name: "floordiv" | "mod" | "max" | "min",
+    left: Tensor,
+    right: Tensor,
+  ): Tensor {
     switch (name) {
       case "max":
         return binary("Maximum", left, right);
@@ -77,19 +81,29 @@ export function dimensionOps(core: GraphCore, variable: VariableSource): Dimensi
     }
     const parts = shape.map((size) =>
       isSymbolic(size)
-        ? core.emitOne("Reshape", [dim(size), core.numbers([1], "int32", [1])], {}, {
-            dtype: "int32",
-            shape: [1],
-          })
+        ? core.emitOne(
+            "Reshape",
+            [dim(size), core.numbers([1], "int32", [1])],
+            {},
+            {
+              dtype: "int32",
+              shape: [1],
+            },
+          )
         : core.numbers([size], "int32", [1]),
     );
     const [only] = parts;
     if (parts.length === 1 && only !== undefined) return only;
     const axis = core.numbers([0], "int32", []);
-    return core.emitOne("ConcatV2", [...parts, axis], { N: { i: parts.length } }, {
-      dtype: "int32",
-      shape: [parts.length],
-    });
+    return core.emitOne(
+      "ConcatV2",
+      [...parts, axis],
+      { N: { i: parts.length } },
+      {
+        dtype: "int32",
+        shape: [parts.length],
+      },
+    );
   }
 
   function range(limit: Dim): Tensor {
@@ -101,10 +115,15 @@ export function dimensionOps(core: GraphCore, variable: VariableSource): Dimensi
       );
     }
     const inputs = [scalar(0), dim(limit), scalar(1)];
-    return core.emitOne("Range", inputs, { Tidx: { type: "int32" } }, {
-      dtype: "int32",
-      shape: [limit],
-    });
+    return core.emitOne(
+      "Range",
+      inputs,
+      { Tidx: { type: "int32" } },
+      {
+        dtype: "int32",
+        shape: [limit],
+      },
+    );
   }
 
   const ceilDivide = (size: Dim, divisor: number): Dim =>

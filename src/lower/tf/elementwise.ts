@@ -95,14 +95,31 @@ export function elementwiseOps(core: GraphCore, shapes: ShapeOps): ElementwiseOp
   const binary: Tf["binary"] = (op, x, y) => {
     const folded = foldBinary(op, x, y);
     if (folded !== null) return core.constant(folded, x.dtype);
+    const average = averagePool(op, x, y);
+    if (average !== null) return average;
     const dtype = resultType(op, x.dtype);
     return withMaxRank([x, y], gpu || wasm ? 6 : 8, ([left = x, right = y]) =>
-      core.emitOne(op, [left, right], {}, {
-        dtype,
-        shape: broadcastShapes(core, [left.shape, right.shape]),
-      }),
+      core.emitOne(
+        op,
+        [left, right],
+        {},
+        {
+          dtype,
+          shape: broadcastShapes(core, [left.shape, right.shape]),
+        },
+      ),
     );
   };
+
+  /** A window sum divided by the window's size: AvgPool itself, not AvgPool * n / n. */
+  function averagePool(op: string, x: Tensor, y: Tensor): Tensor | null {
+    if (op !== "RealDiv" || y.value === null || y.shape.length > 0) return null;
+    const product = core.producer(x);
+    const [pooled, factor] = product?.op === "Mul" ? product.inputs : [];
+    if (pooled === undefined || factor?.value === null || factor?.shape.length !== 0) return null;
+    const isPool = core.producer(pooled)?.op.startsWith("AvgPool") ?? false;
+    return isPool && asFloat32(factor.value)[0] === asFloat32(y.value)[0] ? pooled : null;
+  }
 
   const select: Tf["select"] = (condition, x, y) => {
     if (x.dtype === "bool" && wasm) {
@@ -113,10 +130,15 @@ export function elementwiseOps(core: GraphCore, shapes: ShapeOps): ElementwiseOp
     }
     const operands = [condition, x, y];
     return withMaxRank(operands, gpu ? 4 : 8, ([c = condition, a = x, b = y]) =>
-      core.emitOne("SelectV2", [c, a, b], {}, {
-        dtype: x.dtype,
-        shape: broadcastShapes(core, [c.shape, a.shape, b.shape]),
-      }),
+      core.emitOne(
+        "SelectV2",
+        [c, a, b],
+        {},
+        {
+          dtype: x.dtype,
+          shape: broadcastShapes(core, [c.shape, a.shape, b.shape]),
+        },
+      ),
     );
   };
 
@@ -132,8 +154,7 @@ export function elementwiseOps(core: GraphCore, shapes: ShapeOps): ElementwiseOp
 
   const scalar: Tf["scalar"] = (value, dtype) => core.numbers([Number(value)], dtype, []);
 
-  const fill: Tf["fill"] = (shape, value, dtype) =>
-    shapes.broadcastTo(scalar(value, dtype), shape);
+  const fill: Tf["fill"] = (shape, value, dtype) => shapes.broadcastTo(scalar(value, dtype), shape);
 
   return { unary, binary, select, cast, scalar, fill };
 }
@@ -143,7 +164,8 @@ function foldBinary(op: string, x: Tensor, y: Tensor): HostArray | null {
   if (x.value?.dtype !== "int32" || y.value?.dtype !== "int32") return null;
   if (!isStaticShape(x.shape) || !isStaticShape(y.shape)) return null;
   const size = Math.max(x.value.bytes.length, y.value.bytes.length);
-  const sameShape = x.shape.length === 0 || y.shape.length === 0 || x.shape.join() === y.shape.join();
+  const sameShape =
+    x.shape.length === 0 || y.shape.length === 0 || x.shape.join() === y.shape.join();
   if (size > 4096 || !sameShape) return null;
   const compute = integerFold(op);
   if (compute === null) return null;
@@ -152,10 +174,7 @@ function foldBinary(op: string, x: Tensor, y: Tensor): HostArray | null {
   const shape = x.shape.length === 0 ? y.shape : x.shape;
   const count = Math.max(left.length, right.length);
   const values = Int32Array.from({ length: count }, (_, index) =>
-    compute(
-      left[left.length === 1 ? 0 : index] ?? 0,
-      right[right.length === 1 ? 0 : index] ?? 0,
-    ),
+    compute(left[left.length === 1 ? 0 : index] ?? 0, right[right.length === 1 ? 0 : index] ?? 0),
   );
   return fromNumbers("int32", [...shape], values);
 }

@@ -63,9 +63,13 @@ export function reduceOps(
     if (axes.length === 0) return x;
     if (axes.some((axis) => x.shape[axis] === 0)) return identity(op, x, shape);
     if (axes.every((axis) => x.shape[axis] === 1)) return shapes.reshape(x, shape);
-    if (op === "Sum" && wasm && x.dtype === "float32") {
+    if ((op === "Sum" || op === "Mean") && wasm && x.dtype === "float32") {
       const staged = longSumStage(x, axes);
-      if (staged !== null) return shapes.reshape(reduce(op, staged.x, staged.axes, false), shape);
+      if (staged !== null) {
+        const sum = shapes.reshape(reduce("Sum", staged.x, staged.axes, false), shape);
+        if (op === "Sum") return sum;
+        return elementwise.binary("RealDiv", sum, elementwise.scalar(staged.total, "float32"));
+      }
     }
     if (x.shape.length <= 6 || !gpu) return emitReduce(op, x, axes, keepDims);
     const groups = groupDimensions(
@@ -76,7 +80,9 @@ export function reduceOps(
       x,
       groups.map((group) => shapeSize(group.map((axis) => x.shape[axis] ?? 1))),
     );
-    const viewedAxes = groups.flatMap((group, index) => (axes.includes(group[0] ?? 0) ? [index] : []));
+    const viewedAxes = groups.flatMap((group, index) =>
+      axes.includes(group[0] ?? 0) ? [index] : [],
+    );
     return shapes.reshape(emitReduce(op, viewed, viewedAxes, false), shape);
   };
 
@@ -84,25 +90,21 @@ export function reduceOps(
   function longSumStage(
     x: Tensor,
     axes: readonly number[],
-  ): { readonly x: Tensor; readonly axes: readonly number[] } | null {
-    const total = axes.reduce((size, axis) => {
-      const dim = x.shape[axis] ?? 1;
-      return size * (typeof dim === "number" ? dim : 1);
-    }, 1);
-    if (total <= longSum) return null;
+  ): { readonly x: Tensor; readonly axes: readonly number[]; readonly total: number } | null {
+    const total = shapeSize(axes.map((axis) => x.shape[axis] ?? 1));
+    if (typeof total !== "number" || total <= longSum) return null;
     if (axes.length > 1) {
       const first = axes.at(-1) ?? 0;
       const rest = axes.slice(0, -1);
-      return { x: reduce("Sum", x, [first], true), axes: [...rest, first] };
+      return { x: reduce("Sum", x, [first], true), axes: [...rest, first], total };
     }
     const axis = axes[0] ?? 0;
-    const size = x.shape[axis];
-    if (typeof size !== "number") return null;
+    const size = total;
     const inner = middleDivisor(size);
     if (inner === 1) return null;
     const split = [...x.shape.slice(0, axis), size / inner, inner, ...x.shape.slice(axis + 1)];
     const partial = emitReduce("Sum", shapes.reshape(x, split), [axis + 1], false);
-    return { x: partial, axes: [axis] };
+    return { x: partial, axes: [axis], total };
   }
 
   const argReduce: Tf["argReduce"] = (op, x, axis) => {
@@ -113,10 +115,15 @@ export function reduceOps(
     }
     // webgpu gives shape [1] for a vector: an explicit Reshape makes it a scalar everywhere.
     const result = core.emitOne(op, inputs, {}, { dtype: "int32", shape: [1] });
-    return core.emitOne("Reshape", [result, core.numbers([], "int32", [0])], {}, {
-      dtype: "int32",
-      shape,
-    });
+    return core.emitOne(
+      "Reshape",
+      [result, core.numbers([], "int32", [0])],
+      {},
+      {
+        dtype: "int32",
+        shape,
+      },
+    );
   };
 
   const cumulative: Tf["cumulative"] = (op, x, axis, { reverse, exclusive }) => {

@@ -105,10 +105,15 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     if (product(x.shape) === 1) {
       // One element: Fill needs no rank and no copy loop.
       const scalar = reshape(x, []);
-      return core.emitOne("Fill", [shapeInput(shape, false), scalar], { T: { type: x.dtype } }, {
-        dtype: x.dtype,
-        shape,
-      });
+      return core.emitOne(
+        "Fill",
+        [shapeInput(shape, false), scalar],
+        { T: { type: x.dtype } },
+        {
+          dtype: x.dtype,
+          shape,
+        },
+      );
     }
     const inputs = [aligned, shapeInput(shape, false)];
     return core.emitOne("BroadcastTo", inputs, {}, { dtype: x.dtype, shape });
@@ -247,10 +252,15 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
       return core.emitOne("StridedSlice", inputs, attrs, { dtype: x.dtype, shape });
     }
     // StridedSlice on wasm gives float32 for every type; a gather does not.
-    const steps = core.emitOne("Mul", [dimensions.range(count), vector([stride])], {}, {
-      dtype: "int32",
-      shape: [count],
-    });
+    const steps = core.emitOne(
+      "Mul",
+      [dimensions.range(count), vector([stride])],
+      {},
+      {
+        dtype: "int32",
+        shape: [count],
+      },
+    );
     const inputs = [x, steps, core.numbers([1], "int32", [])];
     return core.emitOne("GatherV2", inputs, { batch_dims: { i: 0 } }, { dtype: x.dtype, shape });
   }
@@ -307,15 +317,25 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     const real = axes.filter((axis) => x.shape[axis] !== 1);
     if (real.length === 0) return x;
     if (x.dtype === "bool" && wasm) {
-      const asInt = core.emitOne("Cast", [x], { DstT: { type: "int32" } }, {
-        dtype: "int32",
-        shape: x.shape,
-      });
+      const asInt = core.emitOne(
+        "Cast",
+        [x],
+        { DstT: { type: "int32" } },
+        {
+          dtype: "int32",
+          shape: x.shape,
+        },
+      );
       const zero = core.numbers([0], "int32", []);
-      return core.emitOne("NotEqual", [reverse(asInt, real), zero], {}, {
-        dtype: "bool",
-        shape: x.shape,
-      });
+      return core.emitOne(
+        "NotEqual",
+        [reverse(asInt, real), zero],
+        {},
+        {
+          dtype: "bool",
+          shape: x.shape,
+        },
+      );
     }
     if (x.shape.length <= 4 || !gpu) {
       return core.emitOne("ReverseV2", [x, vector(real)], {}, { dtype: x.dtype, shape: x.shape });
