@@ -9,10 +9,12 @@ import { closedJaxpr, newVar, type ClosedJaxpr } from "../ir/jaxpr.js";
 import { readExported } from "./exported.js";
 import type { MlirModule } from "./mlir/ir.js";
 import { readMlirModule } from "./mlir/reader.js";
+import type { ExpectedLeaf } from "./params/expected.js";
 import {
   describeInputs,
   describeOutputs,
   describeTree,
+  expectedLeaves,
   physicalAval,
   shapeSpecifications,
   type ProgramInput,
@@ -182,6 +184,15 @@ export function importModule(bytes: Uint8Array, options: ImportOptions = {}): Pr
     warnings: warningsOf(importer),
     hasVjp: false,
   };
+}
+
+/**
+ * What a parameter file for one positional argument must hold, for `bindParameters`.
+ *
+ * @throws Jax2TfjsError `no-such-argument`
+ */
+export function expectedParameters(program: Program, argument: number): readonly ExpectedLeaf[] {
+  return expectedLeaves(program.inTree, program.inputs, argument);
 }
 
 function tupleOf(count: number): PyTreeDef {

@@ -4,8 +4,10 @@
 import { shapedArray, type ShapedArray } from "../ir/aval.js";
 import { isSymbolic, parseDim, printDim, type SymbolicScope } from "../ir/dims.js";
 import { bitsOf, kindOf, type DType } from "../ir/dtypes.js";
+import { Jax2TfjsError } from "../ir/errors.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import type { ExportedAval, ExportedProgram } from "./exported.js";
+import type { ExpectedLeaf, PathEntry } from "./params/expected.js";
 import { childrenOf, keyPaths, keyPathText, type KeyPath, type PyTreeDef } from "./pytreeDef.js";
 import { invalidModule } from "./stablehlo/attributes.js";
 import { canonicalDType } from "./stablehlo/types.js";
@@ -138,4 +140,51 @@ export function shapeSpecifications(inputs: readonly ProgramInput[]): readonly s
       const sizes = shape.map(printDim).join(", ");
       return `${name}.shape = (${sizes}${shape.length === 1 ? "," : ""})`;
     });
+}
+
+/**
+ * The leaves of one positional argument, as a parameter file must hold them.
+ *
+ * @throws Jax2TfjsError `no-such-argument`
+ */
+export function expectedLeaves(
+  inTree: TreeDescription,
+  inputs: readonly ProgramInput[],
+  argument: number,
+): readonly ExpectedLeaf[] {
+  const positional = inTree.children?.[0]?.children ?? [];
+  const tree = positional[argument];
+  if (tree === undefined) {
+    throw new Jax2TfjsError(
+      "no-such-argument",
+      `there is no positional argument ${argument}: the function takes ${positional.length}`,
+    );
+  }
+  const before = positional.slice(0, argument).reduce((sum, other) => sum + countLeaves(other), 0);
+  return leavesOf(tree).map((path, index) => {
+    const position = before + index;
+    const aval = inputs[position]?.aval ?? shapedArray("float32", []);
+    const shape = aval.shape.map((size) => (typeof size === "number" ? size : printDim(size)));
+    return { path, dtype: aval.dtype, shape, position };
+  });
+}
+
+function countLeaves(tree: TreeDescription): number {
+  if (tree.kind === "leaf") return 1;
+  return (tree.children ?? []).reduce((sum, child) => sum + countLeaves(child), 0);
+}
+
+function leavesOf(tree: TreeDescription): readonly (readonly PathEntry[])[] {
+  if (tree.kind === "leaf") return [[]];
+  return (tree.children ?? []).flatMap((child, index) => {
+    const entry = entryOfChild(tree, index);
+    return leavesOf(child).map((path) => [entry, ...path]);
+  });
+}
+
+function entryOfChild(tree: TreeDescription, index: number): PathEntry {
+  const name = tree.keys?.[index] ?? tree.fields?.[index];
+  if (name !== undefined) return name;
+  if (tree.kind !== "custom" || tree.name === undefined) return String(index);
+  return { index, typeName: tree.name };
 }
