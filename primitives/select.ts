@@ -3,7 +3,14 @@
  */
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
 import { isStaticShape, printShape, shapeEquals } from "../src/ir/dims.js";
-import { isComplex, isFloat, isInteger, storageBytesOf, type DType } from "../src/ir/dtypes.js";
+import {
+  isComplex,
+  isFloat,
+  isInteger,
+  kindOf,
+  storageBytesOf,
+  type DType,
+} from "../src/ir/dtypes.js";
 import { elementCount, hostArray, toNumbers, type HostArray } from "../src/ir/hostArray.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { NoParams } from "../src/ir/params.js";
@@ -22,7 +29,6 @@ import * as floats from "./floatMath.js";
 import { foldElementwise } from "./fold.js";
 import * as integers from "./integerMath.js";
 import { at, dtypeMismatch, shapeMismatch } from "./support.js";
-import { kindOf } from "../src/ir/dtypes.js";
 
 // --- select_n ------------------------------------------------------------------------------------
 
@@ -48,7 +54,11 @@ function selectType([which, ...cases]: readonly ShapedArray[]): ShapedArray {
   if (which.dtype === "bool" && cases.length > 2) {
     throw dtypeMismatch("select with boolean `which` cannot have > 2 cases.");
   }
-  return shapedArray(first.dtype, first.shape, cases.every((aval) => aval.weakType));
+  return shapedArray(
+    first.dtype,
+    first.shape,
+    cases.every((aval) => aval.weakType),
+  );
 }
 
 /** Chooses tensors by a bool or an index; indices out of range choose the nearest case. */
@@ -57,9 +67,7 @@ function chooseTensor(tf: Tf, which: Tensor, cases: readonly Tensor[]): Tensor {
   if (first === undefined) throw new Error("internal error: select_n without cases");
   return others.reduce((chosen, tensor, index) => {
     const reached =
-      which.dtype === "bool"
-        ? which
-        : tf.binary("Greater", which, integers.int(tf, index));
+      which.dtype === "bool" ? which : tf.binary("Greater", which, integers.int(tf, index));
     return tf.select(reached, tensor, chosen);
   }, first);
 }
@@ -69,13 +77,29 @@ function selectTfjs(tf: Tf, inputs: readonly GraphValue[], out: ShapedArray): Gr
   const cases = inputs.slice(1);
   if (!isComplex(out.dtype)) {
     return tf.value(
-      chooseTensor(tf, which, cases.map((value) => tf.broadcastable(value))),
+      chooseTensor(
+        tf,
+        which,
+        cases.map((value) => tf.broadcastable(value)),
+      ),
       out,
     );
   }
   const pairs = cases.map((value) => tf.pair(value));
-  const re = chooseTensor(tf, which, pairs.map((pair) => pair.re));
-  return tf.fromPair(re, chooseTensor(tf, which, pairs.map((pair) => pair.im)), out);
+  const re = chooseTensor(
+    tf,
+    which,
+    pairs.map((pair) => pair.re),
+  );
+  return tf.fromPair(
+    re,
+    chooseTensor(
+      tf,
+      which,
+      pairs.map((pair) => pair.im),
+    ),
+    out,
+  );
 }
 
 function selectBatch(
@@ -90,7 +114,11 @@ function selectBatch(
     if (dim !== null) return batchToFront(o, value, dim);
     const { shape } = value.aval;
     if (index === 0 && shape.length === 0) return value;
-    return o.broadcastInDim(value, [size, ...shape], shape.map((_, axis) => axis + 1));
+    return o.broadcastInDim(
+      value,
+      [size, ...shape],
+      shape.map((_, axis) => axis + 1),
+    );
   });
   const first = at(cases, 0);
   if (which === undefined) throw new Error("internal error: select_n without arguments");
@@ -125,9 +153,10 @@ export const selectN: Primitive<NoParams> = definePrimitive<NoParams>({
   jvp: (o, primals, tangents) => {
     const [which, ...cases] = primals;
     const caseTangents = tangents.slice(1);
-    const result = o.selectN(at([which], 0) as Value, ...cases);
+    if (which === undefined) throw new Error("internal error: select_n without arguments");
+    const result = o.selectN(which, ...cases);
     const some = caseTangents.find((tangent): tangent is Value => tangent !== null);
-    if (some === undefined || which === undefined) return { primals: [result], tangents: [null] };
+    if (some === undefined) return { primals: [result], tangents: [null] };
     const zero = o.full(some.aval.shape, 0, some.aval.dtype);
     const filled = caseTangents.map((tangent) => tangent ?? zero);
     return { primals: [result], tangents: [o.selectN(which, ...filled)] };
@@ -182,7 +211,11 @@ function clampType(inputs: readonly ShapedArray[]): ShapedArray {
     throw dtypeMismatch(`clamp does not accept dtype ${aval.dtype} at position ${index}.`);
   });
   checkSameTypes("clamp", inputs);
-  return shapedArray(x.dtype, x.shape, inputs.every((aval) => aval.weakType));
+  return shapedArray(
+    x.dtype,
+    x.shape,
+    inputs.every((aval) => aval.weakType),
+  );
 }
 
 function clampTensor(tf: Tf, low: Tensor, x: Tensor, high: Tensor, dtype: DType): Tensor {
@@ -213,7 +246,8 @@ function clampTfjs(tf: Tf, inputs: readonly GraphValue[], out: ShapedArray): Gra
 function whereTangent(o: Ops, condition: Value, tangent: Value, like: Value): Value {
   const { shape, dtype } = like.aval;
   const wide = tangent.aval.shape.length === 0 ? o.broadcastInDim(tangent, shape, []) : tangent;
-  const test = condition.aval.shape.length === 0 ? o.broadcastInDim(condition, shape, []) : condition;
+  const test =
+    condition.aval.shape.length === 0 ? o.broadcastInDim(condition, shape, []) : condition;
   return o.selectN(test, o.full(shape, 0, dtype), wide);
 }
 
