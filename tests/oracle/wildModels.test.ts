@@ -1,0 +1,3 @@
+import { testModels } from "./modelTests.js";
+
+testModels("wild", { eager: () => true });
