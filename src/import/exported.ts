@@ -98,13 +98,19 @@ export function artifactKind(bytes: Uint8Array): ArtifactKind {
   return "unknown";
 }
 
+/** The root table of an Exported is written last, and so lies right behind its vtable. */
+const farthestRoot = 1024;
+
 /** The root table of a flatbuffer with as many fields as an Exported has had from the beginning. */
 function looksExported(bytes: Uint8Array): boolean {
+  const buffer = new FlatBuffer(bytes);
   try {
-    const root = new FlatBuffer(bytes).root();
-    return root.fieldCount > fields.exported.callingConventionVersion && root.fieldCount < 200;
-  } catch {
-    return false;
+    const { fieldCount } = buffer.root();
+    return fieldCount > fields.exported.callingConventionVersion && fieldCount < 200;
+  } catch (error) {
+    // Cut off before the end of the root table: its offset is all there is to go by.
+    const cut = error instanceof Jax2TfjsError && error.code === "artifact-truncated";
+    return cut && bytes.length >= 4 && buffer.uint32(0, "its header") < farthestRoot;
   }
 }
 
@@ -141,8 +147,11 @@ export function readExported(bytes: Uint8Array): ExportedProgram {
       { fix: kindAdvice[kind] ?? "export with jax.export.export(jax.jit(f))(...).serialize()" },
     );
   }
-  return readProgram(new FlatBuffer(bytes).root(), { nodes: bytes.length });
+  return readProgram(new FlatBuffer(bytes).root(), { nodes: largestTree });
 }
+
+/** More containers and leaves than any program has. */
+const largestTree = 1 << 18;
 
 /** How many tree nodes may still be read: shared nodes must not multiply without end. */
 interface Budget {
@@ -252,7 +261,7 @@ function readAval(table: FlatTable): ExportedAval {
 }
 
 /** Deeper than any container a program has. */
-const deepestTree = 500;
+const deepestTree = 128;
 
 function readTree(
   table: FlatTable,
@@ -273,7 +282,7 @@ function readTree(
 
 function readTreeNode(table: FlatTable, budget: Budget, depth: number): PyTreeDef {
   if (depth > deepestTree) throw corruptArtifact(`a tree nests deeper than ${deepestTree} levels`);
-  if (budget.nodes-- <= 0) throw corruptArtifact("a tree has more nodes than the file can hold");
+  if (budget.nodes-- <= 0) throw corruptArtifact(`its trees have more than ${largestTree} nodes`);
   const field = fields.pyTreeDef;
   const kind = table.uint8(field.kind);
   const children = table

@@ -2,12 +2,19 @@
  * Bytecode encodings of MLIR's builtin attributes and types: a leading code, then the fields.
  * Called by table.ts. Codes that are not known give null, and the entry is kept as opaque.
  */
-import { corrupt } from "./cursor.js";
-import { bitWidth, denseElements, integerFromBits, isBoolType, rawElement } from "./elements.js";
-import { elementBytes } from "./elements.js";
+import { corrupt, decodeUtf8 } from "./cursor.js";
+import {
+  bitWidth,
+  denseElements,
+  elementBytes,
+  integerFromBits,
+  isBoolType,
+  rawElement,
+} from "./elements.js";
 import { type EntryReader } from "./entryReader.js";
 import { floatValue } from "./floats.js";
 import {
+  type FloatTypeName,
   type IntegerSignedness,
   type MlirAttribute,
   type MlirDenseArray,
@@ -15,7 +22,6 @@ import {
   type MlirLocation,
   type MlirType,
 } from "./ir.js";
-import { decodeUtf8 } from "./cursor.js";
 import { floatType } from "./text.js";
 
 const attributeCode = {
@@ -199,7 +205,8 @@ function denseArray(reader: EntryReader): MlirDenseArray {
   const raw = Array.from({ length: count }, (_, i) => rawElement(bytes, i * size, size));
   if (elementType.kind === "float") {
     const { name } = elementType;
-    return { kind: "denseArray", elementType, values: raw.map((bits) => floatValue(name, bits)) };
+    const values = raw.map((bits) => floatValue(name, bits));
+    return { kind: "denseArray", elementType, values, bits: raw };
   }
   const values = raw.map((bits) => integerFromBits(elementType, bits));
   return { kind: "denseArray", elementType, values };
@@ -218,12 +225,6 @@ const typeCode = {
   integer: 0,
   index: 1,
   function: 2,
-  bf16: 3,
-  f16: 4,
-  f32: 5,
-  f64: 6,
-  f80: 7,
-  f128: 8,
   complex: 9,
   memref: 10,
   memrefWithSpace: 11,
@@ -238,9 +239,38 @@ const typeCode = {
   vectorWithScalableDims: 20,
 } as const;
 
+/** Float types by their code; small ones have one in newer bytecode only. */
+const floatTypes = new Map<number, MlirType>(
+  Object.entries({
+    bf16: 3,
+    f16: 4,
+    f32: 5,
+    f64: 6,
+    f80: 7,
+    f128: 8,
+    tf32: 21,
+    f8E5M2: 22,
+    f8E4M3: 23,
+    f8E4M3FN: 24,
+    f8E5M2FNUZ: 25,
+    f8E4M3FNUZ: 26,
+    f8E4M3B11FNUZ: 27,
+    f8E3M4: 28,
+    f4E2M1FN: 29,
+    f6E2M3FN: 30,
+    f6E3M2FN: 31,
+    f8E8M0FNU: 32,
+  } satisfies Record<FloatTypeName, number>).map(([name, code]) => [
+    code,
+    floatType(name as FloatTypeName),
+  ]),
+);
+
 /** Decodes a builtin type. */
 export function decodeBuiltinType(reader: EntryReader): MlirType | null {
   const code = reader.cursor.varint();
+  const float = floatTypes.get(code);
+  if (float !== undefined) return float;
   switch (code) {
     case typeCode.integer:
       return integerType(reader.cursor.varint());
@@ -248,18 +278,6 @@ export function decodeBuiltinType(reader: EntryReader): MlirType | null {
       return { kind: "index" };
     case typeCode.function:
       return { kind: "function", inputs: reader.types(), results: reader.types() };
-    case typeCode.bf16:
-      return floatType("bf16");
-    case typeCode.f16:
-      return floatType("f16");
-    case typeCode.f32:
-      return floatType("f32");
-    case typeCode.f64:
-      return floatType("f64");
-    case typeCode.f80:
-      return floatType("f80");
-    case typeCode.f128:
-      return floatType("f128");
     case typeCode.complex:
       return { kind: "complex", elementType: reader.type() };
     case typeCode.none:
@@ -297,11 +315,14 @@ function decodeMemoryType(code: number, reader: EntryReader): MlirType | null {
       const memorySpace = reader.attribute();
       return { kind: "unrankedMemref", elementType: reader.type(), memorySpace };
     }
-    case typeCode.vector:
-    case typeCode.vectorWithScalableDims: {
-      // The flags of scalable dimensions are not part of the encoding.
+    case typeCode.vector: {
       const shape = reader.staticShape();
       const scalableDims = shape.map(() => false);
+      return { kind: "vector", shape, scalableDims, elementType: reader.type() };
+    }
+    case typeCode.vectorWithScalableDims: {
+      const scalableDims = reader.cursor.list("flags", () => reader.cursor.byte() !== 0);
+      const shape = reader.staticShape();
       return { kind: "vector", shape, scalableDims, elementType: reader.type() };
     }
     default:

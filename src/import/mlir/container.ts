@@ -235,7 +235,7 @@ function readProperties(cursor: Cursor | undefined): Cursor[] {
   const entries = cursor.list("properties", () =>
     cursor.slice(cursor.varint(), "the properties of an operation"),
   );
-  if (!cursor.done) throw corrupt("data after the properties");
+  if (cursor.remaining > 0) throw corrupt("data after the properties");
   return entries;
 }
 

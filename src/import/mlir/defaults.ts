@@ -2,7 +2,7 @@
  * Default values. VHLO stores every attribute; StableHLO leaves out those that have their default,
  * and so do the modules given to the importer. Called by upgrade.ts before anything is converted.
  */
-import { integerElements } from "./elements.js";
+import { integerElements, integerFromBits, rawElement } from "./elements.js";
 import { type MlirAttribute } from "./ir.js";
 
 type Test = (attribute: MlirAttribute) => boolean;
@@ -29,6 +29,14 @@ const isSplat =
   (value: bigint): Test =>
   (attribute) => {
     if (attribute.kind !== "denseElements" || attribute.bytes.length === 0) return false;
+    const { elementType } = attribute.type;
+    if (elementType.kind !== "integer") return false;
+    if (attribute.splat) {
+      return (
+        integerFromBits(elementType, rawElement(attribute.bytes, 0, attribute.bytes.length)) ===
+        value
+      );
+    }
     return integerElements(attribute).every((element) => element === value);
   };
 const isDefaultPrecision: Test = (attribute) =>

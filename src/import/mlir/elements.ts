@@ -55,8 +55,10 @@ export function elementCount(type: MlirTensorType | MlirVectorType): number {
   let count = 1;
   for (const size of type.shape) {
     if (size === null) throw corrupt("a constant of dynamic shape");
+    if (size === 0) return 0;
     count *= size;
   }
+  if (!Number.isSafeInteger(count)) throw corrupt("a constant of impossible size");
   return count;
 }
 
@@ -107,8 +109,8 @@ export function integerFromBits(type: MlirType, bits: bigint): bigint {
   return unsigned ? BigInt.asUintN(width, bits) : BigInt.asIntN(width, bits);
 }
 
-/** More index lists than any operation has dimensions; a bound for damaged files. */
-const longestIndexList = 1 << 20;
+/** More indices than any operation has dimensions; a bound for damaged files. */
+const longestIndexList = 1 << 12;
 
 /** All elements of an integer (or boolean) constant, splats expanded. */
 export function integerElements(attribute: MlirDenseElements): bigint[] {

@@ -9,6 +9,8 @@ import { type MlirAttribute, type MlirLocation, type MlirType } from "./ir.js";
 /** The tables that entries refer to by index. */
 export interface Tables {
   attribute(index: number): MlirAttribute;
+  /** An attribute that must be a location; unknown where locations nest too deeply. */
+  location(index: number): MlirLocation;
   type(index: number): MlirType;
   string(index: number): string;
   stringBytes(index: number): Uint8Array;
@@ -61,7 +63,7 @@ export class EntryReader {
 
   /** An attribute that must be a location. */
   location(): MlirLocation {
-    return asLocation(this.attribute());
+    return this.tables.location(this.cursor.varint());
   }
 
   signedVarints(): number[] {

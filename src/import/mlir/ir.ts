@@ -182,6 +182,8 @@ export interface MlirDenseArray {
   readonly kind: "denseArray";
   readonly elementType: MlirType;
   readonly values: readonly bigint[] | readonly number[];
+  /** The exact bits of floats. */
+  readonly bits?: readonly bigint[];
 }
 
 /** A member of an enumeration, e.g. `#stablehlo<comparison_direction LT>`. */

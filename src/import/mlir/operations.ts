@@ -6,7 +6,7 @@
 import { Jax2TfjsError } from "../../ir/errors.js";
 import { bytecodeVersions, type Container, type OperationName } from "./container.js";
 import { type Cursor, corrupt, sectionId } from "./cursor.js";
-import { asLocation, EntryReader, type Tables } from "./entryReader.js";
+import { EntryReader, type Tables } from "./entryReader.js";
 import {
   type MlirAttribute,
   type MlirBlock,
@@ -139,7 +139,7 @@ export class OperationReader {
   }
 
   #readLocation(cursor: Cursor): MlirLocation {
-    return asLocation(this.#tables.attribute(cursor.varint()));
+    return this.#tables.location(cursor.varint());
   }
 
   #readOperation(cursor: Cursor, context: Context): MlirOperation | null {
@@ -230,6 +230,13 @@ export class OperationReader {
   }
 
   #unknownOperation(name: string): Jax2TfjsError {
+    if (/^(stablehlo|chlo|mhlo)\./.test(name)) {
+      return new Jax2TfjsError(
+        "artifact-not-portable",
+        `the bytecode holds ${name}, not the versioned form of it (VHLO) that can be read anywhere`,
+        { fix: "use jax.export's serialize(), or stablehlo.serialize_portable_artifact" },
+      );
+    }
     return new Jax2TfjsError(
       "unknown-op",
       `the artifact contains ${name}, which is not known here (written by ` +
@@ -336,13 +343,25 @@ function skipUseListOrders(cursor: Cursor, valueCount: number): void {
   }
 }
 
-function sameType(a: MlirType, b: MlirType | undefined): boolean {
-  return a === b || JSON.stringify(a, plain) === JSON.stringify(b, plain);
-}
-
-/** JSON cannot hold bigints and would write byte arrays as objects. */
-function plain(_key: string, value: unknown): unknown {
-  if (typeof value === "bigint") return `${value}n`;
-  if (value instanceof Uint8Array) return Array.from(value);
-  return value;
+/** Equality of the types that values have; of tuples one level, false where in doubt. */
+function sameType(a: MlirType, b: MlirType | undefined, depth = 0): boolean {
+  if (b === undefined) return false;
+  if (a === b) return true;
+  if (a.kind === "tensor" && b.kind === "tensor") {
+    const sameShape =
+      a.shape.length === b.shape.length && a.shape.every((n, i) => n === b.shape[i]);
+    return sameShape && a.encoding === b.encoding && sameType(a.elementType, b.elementType, depth);
+  }
+  if (a.kind === "complex" && b.kind === "complex") {
+    return depth < 2 && sameType(a.elementType, b.elementType, depth + 1);
+  }
+  if (a.kind === "tuple" && b.kind === "tuple") {
+    const sameLength = depth === 0 && a.types.length === b.types.length;
+    return sameLength && a.types.every((type, i) => sameType(type, b.types[i], 1));
+  }
+  if (a.kind === "float" && b.kind === "float") return a.name === b.name;
+  if (a.kind === "integer" && b.kind === "integer") {
+    return a.width === b.width && a.signedness === b.signedness;
+  }
+  return a.kind === b.kind && (a.kind === "index" || a.kind === "token");
 }

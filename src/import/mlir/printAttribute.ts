@@ -25,7 +25,7 @@ export interface PrintOptions {
 const hexadecimalLimit = 100;
 
 /** Structures that share parts can have texts far larger than the file they come from. */
-const longestText = 1 << 28;
+const longestText = 1 << 22;
 
 /** Joins texts, refusing results no honest module has. */
 function join(parts: readonly string[], separator: string): string {
@@ -415,11 +415,15 @@ function convText(conv: ConvDimensionNumbers): string {
   return `#stablehlo.conv<${input}x${kernel}->${output}>`;
 }
 
-function denseArrayText({ elementType, values }: MlirDenseArray): string {
-  const isBool = elementType.kind === "integer" && elementType.width === 1;
-  const texts = values.map((value: bigint | number) =>
-    isBool ? (value === 0n ? "false" : "true") : value.toString(),
-  );
+function denseArrayText({ elementType, values, bits }: MlirDenseArray): string {
+  const texts = values.map((value: bigint | number, i) => {
+    const floatBits = bits?.[i];
+    if (elementType.kind === "float" && floatBits !== undefined) {
+      return floatText(elementType.name, floatBits);
+    }
+    const isBool = elementType.kind === "integer" && elementType.width === 1;
+    return isBool ? (value === 0n ? "false" : "true") : value.toString();
+  });
   return `array<${printType(elementType)}${texts.length === 0 ? "" : `: ${texts.join(", ")}`}>`;
 }
 

@@ -40,17 +40,22 @@ export function decodeSdyAttribute(reader: EntryReader): MlirAttribute | null {
   const encoding = encodings[reader.cursor.varint()];
   if (encoding === undefined) return null;
   const [name, read] = encoding;
-  const text = `#sdy.${name}${read(reader)}`;
-  if (text.length > longestText) throw corrupt("a sharding attribute of impossible size");
-  return { kind: "opaque", dialect: "sdy", text, bytes: new Uint8Array() };
+  const contents = read(reader);
+  if (contents.length > longestText) throw corrupt("a sharding attribute of impossible size");
+  // MLIR's short form is for contents in angle brackets.
+  const text = contents.startsWith("<") ? `#sdy.${name}${contents}` : `#sdy<${name}${contents}>`;
+  const attribute: MlirAttribute = {
+    kind: "opaque",
+    dialect: "sdy",
+    text,
+    bytes: new Uint8Array(),
+  };
+  contentsOf.set(attribute, contents);
+  return attribute;
 }
 
-/** The longest name that fits: what follows a name may be letters. */
-const namePrefix = new RegExp(
-  `^#sdy\\.(${[...new Set(encodings.map(([name]) => name))]
-    .sort((a, b) => b.length - a.length)
-    .join("|")})`,
-);
+/** The texts of sdy attributes as they are inside other sdy attributes: without their names. */
+const contentsOf = new WeakMap<MlirAttribute, string>();
 
 const quoted = (name: string): string => JSON.stringify(name);
 const braces = (items: readonly string[]): string => `{${items.join(", ")}}`;
@@ -65,13 +70,12 @@ function list(reader: EntryReader, readOne: () => string): string[] {
   });
 }
 
-/** An sdy attribute inside another, without `#sdy.name`; or a symbol. */
+/** An sdy attribute inside another; or a symbol. */
 function stripped(attribute: MlirAttribute): string {
   if (attribute.kind === "symbolRef") return `@${attribute.root}`;
-  if (attribute.kind !== "opaque" || attribute.text === null) {
-    throw corrupt(`a sharding attribute contains ${attribute.kind}`);
-  }
-  return attribute.text.replace(namePrefix, "");
+  const contents = contentsOf.get(attribute);
+  if (contents === undefined) throw corrupt(`a sharding attribute contains ${attribute.kind}`);
+  return contents;
 }
 
 const nested = (reader: EntryReader): string[] => list(reader, () => stripped(reader.attribute()));

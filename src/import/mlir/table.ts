@@ -5,14 +5,17 @@
 import { type Container, type TableEntry } from "./container.js";
 import { Cursor, corrupt, decodeUtf8 } from "./cursor.js";
 import { decodeBuiltinAttribute, decodeBuiltinType } from "./builtinEncoding.js";
-import { EntryReader, type Tables } from "./entryReader.js";
+import { asLocation, EntryReader, type Tables } from "./entryReader.js";
 import { type MlirAttribute, type MlirType } from "./ir.js";
 import { decodeSdyAttribute } from "./sdyEncoding.js";
 import { attributeFromText, typeFromText } from "./text.js";
 import { decodeVhloAttribute, decodeVhloType } from "./vhloEncoding.js";
 
-/** Locations nest by one level per Python frame; nothing else comes near. */
-const maximalDepth = 1000;
+/** Far more than attributes nest, and little enough for the call stack. */
+const maximalDepth = 300;
+
+/** Locations nest by one level per Python frame: what is deeper still is left out. */
+const maximalLocationDepth = 200;
 
 const pending = Symbol("entry being decoded");
 
@@ -51,6 +54,8 @@ export function makeTables(container: Container): Tables {
       resolve(attributes, container.attributes, index, "attribute", (entry, reader) =>
         decodeAttribute(container, entry, reader),
       ),
+    location: (index) =>
+      depth >= maximalLocationDepth ? { kind: "unknown" } : asLocation(tables.attribute(index)),
     type: (index) =>
       resolve(types, container.types, index, "type", (entry, reader) =>
         decodeType(container, entry, reader),
