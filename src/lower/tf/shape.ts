@@ -296,11 +296,32 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     return core.emitOne("PadV2", inputs, {}, { dtype: x.dtype, shape });
   }
 
+  /** Pads one axis by concatenation. */
+  function extend(
+    x: Tensor,
+    axis: number,
+    amounts: readonly [Dim, Dim],
+    value: number | boolean,
+  ): Tensor {
+    const block = (amount: Dim): readonly Tensor[] => {
+      const shape = x.shape.map((dim, other) => (other === axis ? amount : dim));
+      return amount === 0 ? [] : [broadcastTo(padValue(value, x.dtype), shape)];
+    };
+    return concat([...block(amounts[0]), x, ...block(amounts[1])], axis);
+  }
+
   const pad: Tf["pad"] = (x, padding, value) => {
     const padded = padding
       .map(([low, high], axis) => (low === 0 && high === 0 ? -1 : axis))
       .filter((axis) => axis >= 0);
     if (padded.length === 0) return x;
+    // PadV2 of wasm takes its value as a float32: 2^31 - 1 would become -2^31.
+    if (wasm && x.dtype === "int32" && Math.fround(Number(value)) !== value) {
+      return padded.reduce(
+        (result, axis) => extend(result, axis, padding[axis] ?? [0, 0], value),
+        x,
+      );
+    }
     const maxRank = gpu ? 4 : wasm ? 6 : 8;
     if (x.shape.length <= maxRank) return emitPad(x, padding, value);
     let result = x;
