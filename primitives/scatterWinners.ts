@@ -163,7 +163,7 @@ function blocksOf(shape: Shape, axes: readonly MovingAxis[]): Blocks {
 function toBlocks(o: Ops, x: Value, axes: readonly MovingAxis[], fill: Value): Value {
   const config = x.aval.shape.map((size, axis) => {
     const moving = axes.find((other) => other.axis === axis);
-    if (moving === undefined || size === 1) return [0, 0, 0] as const;
+    if (moving === undefined) return [0, 0, 0] as const;
     return [0, subDims(mulDims(blockCount(moving), moving.stride), size), 0] as const;
   });
   const whole = config.some(([, high]) => high !== 0) ? o.pad(x, fill, config) : x;
