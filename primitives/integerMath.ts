@@ -75,12 +75,10 @@ export function multiply(tf: Tf, x: Tensor, y: Tensor): Tensor {
     if (known === null) return false;
     return Math.abs(known) < 2 ** 22 || Number.isInteger(Math.log2(Math.abs(known)));
   };
-  if (!tf.backends.has("cpu") || !tf.exactIntegers || small(x) || small(y)) {
-    return tf.binary("Mul", x, y);
-  }
-  const factor = int(tf, 65536);
-  const low = lowBits(tf, x, 16);
-  // Exact: the difference is a multiple of 2^16, so also float32 divides it exactly.
+  if (!tf.backends.has("cpu") || small(x) || small(y)) return tf.binary("Mul", x, y);
+  // The lower half is signed, so that small numbers stay small factors, also in float32 on GPUs.
+  const [factor, half] = [int(tf, 65536), int(tf, 32768)];
+  const low = sub(tf, lowBits(tf, add(tf, x, half), 16), half);
   const high = tf.binary("FloorDiv", sub(tf, x, low), factor);
   const highProduct = tf.binary("Mul", tf.binary("Mul", high, y), factor);
   return add(tf, tf.binary("Mul", low, y), highProduct);
