@@ -4,7 +4,7 @@
  */
 import type { ShapedArray } from "../../ir/aval.js";
 import type { ClosedJaxpr } from "../../ir/jaxpr.js";
-import type { GraphValue, Tensor, Tf, TfDtype } from "../../ir/tf.js";
+import type { GraphValue, Tensor, Tf } from "../../ir/tf.js";
 import type { GraphCore, Scope } from "../core.js";
 import type { FunctionDef } from "../graph.js";
 import { canonicalValue, carrierTensors, carrierTypes, fromCarrierTensors } from "./carriers.js";
@@ -63,6 +63,26 @@ export function controlOps(core: GraphCore, tf: () => Tf, lower: LowerProgram): 
     return captured;
   }
 
+  /**
+   * The results as references that tfjs tells apart: it keeps one output slot per node, so a result
+   * from a node with several outputs, or returned twice, goes through an Identity of its own.
+   */
+  function distinctResults(body: Body, results: readonly Tensor[]): readonly string[] {
+    const seen = new Set<string>();
+    return results.map((tensor) => {
+      const outputs = body.scope.nodes.find((node) => node.name === tensor.node)?.outputs.length ?? 1;
+      if (outputs === 1 && !seen.has(tensor.node)) {
+        seen.add(tensor.node);
+        return tensor.node;
+      }
+      const name = core.uniqueName(`${tensor.node}_result`);
+      const { dtype, shape } = tensor;
+      const input = [core.reference(tensor)];
+      body.scope.nodes.push({ name, op: "Identity", input, attr: {}, outputs: [{ dtype, shape }] });
+      return name;
+    });
+  }
+
   function finish(
     hint: string,
     body: Body,
@@ -73,18 +93,13 @@ export function controlOps(core: GraphCore, tf: () => Tf, lower: LowerProgram): 
     const extra = captured.map((tensor) => body.scope.captures.get(tensor) ?? tensor);
     const results = passCaptures ? [...body.results, ...extra] : body.results;
     const inputs = [...body.arguments, ...extra];
-    const describe = (tensor: Tensor, index: number): { name: string; dtype: TfDtype } => ({
-      name: `result${index}`,
-      dtype: tensor.dtype,
-    });
+    const references = distinctResults(body, results);
     const definition: FunctionDef = {
       name,
       inputs: inputs.map((tensor) => ({ name: tensor.node, dtype: tensor.dtype })),
-      outputs: results.map(describe),
+      outputs: results.map(({ dtype }, index) => ({ name: `result${index}`, dtype })),
       nodes: body.scope.nodes,
-      ret: Object.fromEntries(
-        results.map((tensor, index) => [`result${index}`, core.reference(tensor)]),
-      ),
+      ret: Object.fromEntries(references.map((reference, index) => [`result${index}`, reference])),
     };
     core.functions.push(definition);
     return name;
