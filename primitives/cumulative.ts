@@ -3,7 +3,7 @@
  * every element is combined with the one 1, 2, 4, … places before it: log2(n) steps.
  */
 import { shapedArray } from "../src/ir/aval.js";
-import { minDim, negDim, printShape, type Dim } from "../src/ir/dims.js";
+import { minDim, negDim, printShape, subDims, type Dim } from "../src/ir/dims.js";
 import { isComplex, isFloat, isInteger, type DType } from "../src/ir/dtypes.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { Ops, Value } from "../src/ir/ops.js";
@@ -19,8 +19,6 @@ type Kind = "sum" | "prod" | "max" | "min" | "logsumexp";
 /** The value that changes nothing when it is shifted in. */
 function neutral(kind: Kind, dtype: DType): number {
   if (kind === "logsumexp") return -Infinity;
-  if (isComplex(dtype) && kind !== "sum" && kind !== "prod")
-    return kind === "max" ? -Infinity : Infinity;
   return Number(identityOf(kind, dtype));
 }
 
@@ -51,21 +49,47 @@ function combine(o: Ops, kind: Kind, x: Value, y: Value): Value {
 
 /** The elements moved `distance` places along the axis, with `fill` moving in. */
 function shifted(o: Ops, x: Value, axis: number, distance: Dim, fill: Value): Value {
-  const unchanged = [0, 0, 0] as const;
   const config = x.aval.shape.map((_, index) =>
-    index === axis ? ([distance, negDim(distance), 0] as const) : unchanged,
+    index === axis ? ([distance, negDim(distance), 0] as const) : ([0, 0, 0] as const),
   );
   return o.pad(x, fill, config);
 }
 
+/**
+ * Like `shifted`, but the elements at the border stay where they are: for max and min, which
+ * elements do not change when they meet themselves, and where a fill value may not be exact.
+ */
+function shiftedKeeping(
+  o: Ops,
+  x: Value,
+  { axis, reverse }: CumulativeParams,
+  distance: Dim,
+): Value {
+  const size = at(x.aval.shape, axis);
+  const piece = (start: Dim, limit: Dim): Value =>
+    o.slice(
+      x,
+      x.aval.shape.map((_, index) => (index === axis ? start : 0)),
+      x.aval.shape.map((dim, index) => (index === axis ? limit : dim)),
+    );
+  const rest = subDims(size, distance);
+  return reverse
+    ? o.concatenate([piece(distance, size), piece(rest, size)], axis)
+    : o.concatenate([piece(0, distance), piece(0, rest)], axis);
+}
+
 /** Inclusive scan by doubling distances. */
-function scanByDoubling(o: Ops, kind: Kind, x: Value, { axis, reverse }: CumulativeParams): Value {
+function scanByDoubling(o: Ops, kind: Kind, x: Value, params: CumulativeParams): Value {
+  const { axis, reverse } = params;
+  const keepsBorder = (kind === "max" || kind === "min") && !isFloat(x.aval.dtype);
   const size = at(x.aval.shape, axis);
   const fill = o.literal(neutral(kind, x.aval.dtype), x.aval.dtype);
   let result = x;
   for (let step = 0; step < halvingSteps(size); step++) {
     const distance = typeof size === "number" ? 2 ** step : minDim(2 ** step, size);
-    const before = shifted(o, result, axis, reverse ? negDim(distance) : distance, fill);
+    const before = keepsBorder
+      ? shiftedKeeping(o, result, params, distance)
+      : shifted(o, result, axis, reverse ? negDim(distance) : distance, fill);
     result = combine(o, kind, before, result);
   }
   return result;

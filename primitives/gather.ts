@@ -220,8 +220,12 @@ export const gather = definePrimitive<GatherParams>({
     const inside = startsInBounds(tf, starts, components);
     const mask = placeMask(tf, inside, offset_dims, out.shape.length);
     const fill = fillValue(x.aval.dtype, params.fill_value);
-    const isPair = isComplex(out.dtype);
-    const outside = fillScalar(tf, fill, isPair ? "float32" : realTfDtype(out.dtype));
+    if (isComplex(out.dtype)) {
+      const { re, im } = tf.pair(gathered);
+      const outside = [fillScalar(tf, fill, "float32"), tf.scalar(0, "float32")] as const;
+      return [tf.fromPair(tf.select(mask, re, outside[0]), tf.select(mask, im, outside[1]), out)];
+    }
+    const outside = fillScalar(tf, fill, realTfDtype(out.dtype));
     return [moveData(tf, [gathered], out, (parts) => tf.select(mask, at(parts, 0), outside))];
   },
   limits: [

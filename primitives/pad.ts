@@ -147,9 +147,16 @@ export function knownScalar(tensor: Tensor): number | boolean | null {
   return tensor.dtype === "int32" ? number | 0 : number;
 }
 
+/** Pad takes its value as float32: larger integers would be rounded. */
+function isExactInFloat(value: number | boolean): boolean {
+  return typeof value === "boolean" || Math.fround(value) === value || Number.isNaN(value);
+}
+
 function padTensor(tf: Tf, x: Tensor, padding: Tensor, config: PaddingConfig): Tensor {
   const known = knownScalar(padding);
-  if (known !== null) return padWith(tf, x, config, known);
+  if (known !== null && (padding.dtype !== "int32" || isExactInFloat(known))) {
+    return padWith(tf, x, config, known);
+  }
   const mask = presenceMask(tf, x.shape, config);
   const zeros = padWith(tf, x, config, x.dtype === "bool" ? false : 0);
   return mask === null ? zeros : tf.select(mask, zeros, padding);

@@ -59,7 +59,7 @@ export function createTf({ core, variable, lower }: TfOptions): Tf {
     ...carriers,
     ...reduceOps(core, shapes, elementwise),
     ...contractOps(core, elementwise),
-    ...indexingOps(core, dimensions, elementwise),
+    ...indexingOps(core, dimensions, shapes, elementwise),
     ...controlOps(core, () => tf, call),
     call,
     inline,

@@ -2,11 +2,12 @@
  * Gathers, scatters, top-k and one-hot nodes. Indices must be in bounds: wasm reads and writes
  * stray memory otherwise.
  */
-import type { Dim } from "../../ir/dims.js";
+import { mulDims, shapeSize, type Dim } from "../../ir/dims.js";
 import type { Tensor, Tf } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
 import type { DimensionOps } from "./dimensions.js";
 import type { ElementwiseOps } from "./elementwise.js";
+import type { ShapeOps } from "./shape.js";
 
 export type IndexingOps = Pick<
   Tf,
@@ -16,6 +17,7 @@ export type IndexingOps = Pick<
 export function indexingOps(
   core: GraphCore,
   dimensions: DimensionOps,
+  shapes: ShapeOps,
   elementwise: ElementwiseOps,
 ): IndexingOps {
   const scalar = (value: number): Tensor => core.numbers([value], "int32", []);
@@ -26,9 +28,35 @@ export function indexingOps(
       ...indices.shape.slice(batchDims),
       ...x.shape.slice(axis + 1),
     ];
+    if (batchDims > 0 && core.targets("wasm"))
+      return gatherFlat(x, indices, axis, batchDims, shape);
     const attrs = { batch_dims: { i: batchDims } };
     return core.emitOne("GatherV2", [x, indices, scalar(axis)], attrs, { dtype: x.dtype, shape });
   };
+
+  /**
+   * A batched gather without batch_dims: the wasm kernel strides over the indices by the batch size
+   * instead of the number of indices per batch. Batch and outer dimensions go into the index.
+   */
+  function gatherFlat(
+    x: Tensor,
+    indices: Tensor,
+    axis: number,
+    batchDims: number,
+    shape: readonly Dim[],
+  ): Tensor {
+    const size = x.shape[axis] ?? 1;
+    const batch = shapeSize(x.shape.slice(0, batchDims));
+    const outer = shapeSize(x.shape.slice(batchDims, axis));
+    const inner = x.shape.slice(axis + 1);
+    const picks = shapeSize(indices.shape.slice(batchDims));
+    const rows = mulDims(batch, outer);
+    const flat = shapes.reshape(x, [mulDims(rows, size), ...inner]);
+    const first = elementwise.binary("Mul", dimensions.range(rows), dimensions.dim(size));
+    const begin = shapes.reshape(first, [batch, outer, 1]);
+    const places = elementwise.binary("AddV2", shapes.reshape(indices, [batch, 1, picks]), begin);
+    return shapes.reshape(gather(flat, places, 0), shape);
+  }
 
   const gatherNd: Tf["gatherNd"] = (x, indices) => {
     const depth = indices.shape.at(-1);
