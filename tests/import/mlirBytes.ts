@@ -27,6 +27,8 @@ export interface ModuleParts {
   /** Encodings of builtin types. */
   readonly types?: readonly (readonly number[])[];
   readonly strings?: readonly string[];
+  /** Dialect and name of operation 0, instead of `builtin` and `module`. */
+  readonly names?: readonly [string, string];
   readonly version?: number;
   readonly producer?: string;
   /** The operation section; the default is an empty module with attribute dictionary 0, if any. */
@@ -38,10 +40,9 @@ export interface ModuleParts {
 
 /** Strings 0 and 1 are `builtin` and `module`; operation 0 is `builtin.module`. */
 export function moduleBytes(parts: ModuleParts): Uint8Array {
-  const strings = ["builtin", "module", ...(parts.strings ?? [])].map((value) => [
-    ...text(value),
-    0,
-  ]);
+  const strings = [...(parts.names ?? ["builtin", "module"]), ...(parts.strings ?? [])].map(
+    (value) => [...text(value), 0],
+  );
   const attributes = [unknownLocation, ...(parts.attributes ?? [])];
   const types = parts.types ?? [];
   const entry = (bytes: readonly number[]): number[] => varint(bytes.length * 2 + 1);

@@ -11,13 +11,8 @@ import {
   type MlirRegion,
   type MlirValue,
 } from "./ir.js";
-import {
-  functionType,
-  namedAttributes,
-  type PrintOptions,
-  printType,
-  quoted,
-} from "./printAttribute.js";
+import { functionType, namedAttributes, type PrintOptions, printType } from "./printAttribute.js";
+import { quoted } from "./quoted.js";
 
 /**
  * The module's text in generic form.

@@ -1,0 +1,4 @@
+"builtin.module"() ({
+  "sdy.mesh"() <{mesh = #sdy.mesh<["a"=2, "b"=4], device_ids=[7, 6, 5, 4, 3, 2, 1, 0]>, sym_name = "mesh"}> : () -> ()
+  %0 = "builtin.unrealized_conversion_cast"() {ma = #sdy<manual_axes{"a", "b"}>, pv = #sdy.sharding_per_value<[<@mesh, [{"a"}]>, <mesh<["a"=2]>, [{?}]>]>, sh = #sdy.sharding<@mesh, [{"a":(1)2, ?}p1, {}], replicated={"b"}, unreduced={"a"}>} : () -> tensor<2xf32>
+}) {jax.a = array<i8: 1, -2>, jax.b = array<i1: true, false>, jax.f16 = array<f16: 1.500000e+00>, jax.f64 = array<f64: 1.500000e+00, 1.000000e-01>, jax.s = sparse<[[0, 0], [1, 2]], [1, 5]> : tensor<3x4xi32>, jax.sym = @a::@b, jax.t = (tensor<*xf32>, memref<2x?xf32>, vector<4xf32>, none, index, f8E4M3FN, f80) -> (() -> i1), jax.u, jax.v = dense<1> : vector<4xi16>, jax.x = dense_resource<blob1> : tensor<4xi32>} : () -> ()
