@@ -245,15 +245,7 @@ export const stack = definePrimitive<StackParams>({
   tfjs: (tf, inputs, { axis }, outs) => {
     const out = at(outs, 0);
     if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];
-    const single = at(inputs, 0).aval.shape.toSpliced(axis, 0, 1);
-    return [
-      moveData(tf, inputs, out, (parts) =>
-        tf.concat(
-          parts.map((part) => reshapeTo(tf, part, single)),
-          axis,
-        ),
-      ),
-    ];
+    return [moveData(tf, inputs, out, (parts) => tf.pack(parts, axis))];
   },
   traits: { view: true },
 });
@@ -316,8 +308,12 @@ export const unstack = definePrimitive<UnstackParams>({
   transpose: notYet("transpose"),
   batch: notYet("batch"),
   tfjs: (tf, inputs, { axis }, outs) => {
-    const sizes = outs.map(() => 1);
-    return cut(tf, at(inputs, 0), sizes, axis, outs);
+    const x = at(inputs, 0);
+    return outs.map((out, index) =>
+      isEmptyShape(out.shape)
+        ? emptyValue(tf, out)
+        : moveData(tf, [x], out, (parts) => at(tf.unpack(at(parts, 0), axis), index)),
+    );
   },
   fold: (inputs, { axis }, outs) => {
     const sizes = outs.map(() => 1);

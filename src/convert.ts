@@ -30,7 +30,7 @@ export interface ConvertOptions {
   readonly dimensions?: DimEnv;
   /** Refuse a model that needs `executeAsync` (loops, conditionals). Default: false. */
   readonly sync?: boolean;
-  /** Equations that unrolled loops may add. Default: 6000; 0 keeps all loops. */
+  /** Equations that unrolled loops may add. Default: 2000; 0 keeps all loops. */
   readonly unrollBudget?: number;
   /** Apply the optimizing passes. Default: true. */
   readonly optimize?: boolean;

@@ -123,6 +123,10 @@ export interface Tf {
   transpose(x: Tensor, permutation: readonly number[]): Tensor;
   concat(tensors: readonly Tensor[], axis: number): Tensor;
   split(x: Tensor, sizes: readonly number[], axis: number): readonly Tensor[];
+  /** The slices along an axis of known size, without that axis. */
+  unpack(x: Tensor, axis: number): readonly Tensor[];
+  /** Tensors of one shape along a new axis. */
+  pack(tensors: readonly Tensor[], axis: number): Tensor;
   /** Static or symbolic begin, size per dimension, stride 1. */
   slice(x: Tensor, begin: readonly Dim[], size: readonly Dim[]): Tensor;
   /** Positive strides, any rank. */

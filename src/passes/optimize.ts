@@ -7,6 +7,7 @@ import { inlineCalls, removeUnused, shareEqual } from "./cleanup.js";
 import { foldConstants } from "./fold.js";
 import { recoverRows } from "./recover.js";
 import { rewriteProgram } from "./rewrite.js";
+import { joinSlices } from "./slices.js";
 import { simplifyRows } from "./simplify.js";
 import { unrollLoops } from "./unroll.js";
 
@@ -25,5 +26,6 @@ export function optimize(program: ClosedJaxpr, options: OptimizeOptions): Closed
   const simplified = rewriteProgram(inlineCalls(unrolled), [foldConstants, ...simplifyRows]);
   const shared = shareEqual(removeUnused(simplified));
   const recovered = removeUnused(rewriteProgram(shared, recoverRows));
-  return removeUnused(shareEqual(rewriteProgram(recovered, simplifyRows)));
+  const simple = removeUnused(shareEqual(rewriteProgram(recovered, simplifyRows)));
+  return removeUnused(joinSlices(simple));
 }

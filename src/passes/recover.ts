@@ -177,7 +177,25 @@ const recoverBatchNorm: Row = {
   },
 };
 
+/** `1 / (1 + exp(-x))`, which is how flax and older exports write the logistic function. */
+const recoverLogistic: Row = {
+  name: "logistic",
+  primitives: ["div"],
+  rewrite: (o, equation, match) => {
+    if (match.scalar(inputAt(equation, 0)) !== 1) return null;
+    const add = match.made(inputAt(equation, 1), "add");
+    if (add === undefined || !isFloat(inputAt(equation, 1).aval.dtype)) return null;
+    for (const [one, other] of bothOrders(add)) {
+      const exp = match.scalar(one) === 1 ? match.made(other, "exp") : undefined;
+      const neg = exp === undefined ? undefined : match.made(inputAt(exp, 0), "neg");
+      if (neg !== undefined) return [o.logistic(inputAt(neg, 0))];
+    }
+    return null;
+  },
+};
+
 export const recoverRows: readonly Row[] = [
+  recoverLogistic,
   recoverSoftmax,
   recoverLogSoftmax,
   recoverMean,

@@ -18,7 +18,7 @@ import { inlineCalls, mapPrograms, removeUnused } from "./cleanup.js";
 import { evaluateOnHost, literalArray, scalarOf } from "./fold.js";
 
 /** Equations that all unrolled loops of a program may add together, unless asked otherwise. */
-export const defaultUnrollBudget = 6000;
+export const defaultUnrollBudget = 2000;
 
 /** A loop, taken apart. */
 interface Loop {

@@ -70,7 +70,8 @@ export function controlOps(core: GraphCore, tf: () => Tf, lower: LowerProgram): 
   function distinctResults(body: Body, results: readonly Tensor[]): readonly string[] {
     const seen = new Set<string>();
     return results.map((tensor) => {
-      const outputs = body.scope.nodes.find((node) => node.name === tensor.node)?.outputs.length ?? 1;
+      const outputs =
+        body.scope.nodes.find((node) => node.name === tensor.node)?.outputs.length ?? 1;
       if (outputs === 1 && !seen.has(tensor.node)) {
         seen.add(tensor.node);
         return tensor.node;

@@ -15,7 +15,7 @@ import {
   type Shape,
 } from "../../ir/dims.js";
 import { valuesOf } from "../../ir/hostArray.js";
-import type { Tensor, Tf, TfDtype } from "../../ir/tf.js";
+import type { AttrValue, Tensor, Tf, TfDtype } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
 import type { DimensionOps } from "./dimensions.js";
 
@@ -26,6 +26,8 @@ export type ShapeOps = Pick<
   | "transpose"
   | "concat"
   | "split"
+  | "unpack"
+  | "pack"
   | "slice"
   | "stridedSlice"
   | "dynamicSlice"
@@ -82,6 +84,21 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     return dimensions.shapeVector(shape);
   }
 
+  /** A reshape that only adds or drops sizes of 1 needs no arithmetic on symbolic sizes. */
+  function moveOnes(x: Tensor, shape: Shape): Tensor | null {
+    const isOne = (dim: Dim): boolean => dim === 1;
+    const isLong = (dim: Dim): boolean => dim !== 1;
+    if (!shapeEquals(x.shape.filter(isLong), shape.filter(isLong))) return null;
+    const output = { dtype: x.dtype, shape };
+    if (!shape.some(isOne)) {
+      const dropped = x.shape.flatMap((dim, axis) => (isOne(dim) ? [axis] : []));
+      return core.emitOne("Squeeze", [x], { axis: { listI: dropped } }, output);
+    }
+    if (x.shape.some(isOne) || shape.filter(isOne).length > 1) return null;
+    const axis = core.numbers([shape.findIndex(isOne)], "int32", []);
+    return core.emitOne("ExpandDims", [x, axis], {}, output);
+  }
+
   const reshape: Tf["reshape"] = (x, shape) => {
     if (shapeEquals(x.shape, shape)) return x;
     const known = x.value;
@@ -91,6 +108,8 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     const producer = core.producer(x);
     const origin = producer?.op === "Reshape" ? producer.inputs[0] : undefined;
     if (origin !== undefined) return reshape(origin, shape);
+    const ones = shape.filter(isSymbolic).length > 1 ? moveOnes(x, shape) : null;
+    if (ones !== null) return ones;
     return core.emitOne("Reshape", [x, shapeInput(shape, true)], {}, { dtype: x.dtype, shape });
   };
 
@@ -206,6 +225,33 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     return core.emit("SplitV", inputs, {}, outputs);
   };
 
+  const unpack: Tf["unpack"] = (x, axis) => {
+    const count = x.shape[axis];
+    if (typeof count !== "number") throw core.error("symbolic-size", "unstack needs a known size");
+    const shape = x.shape.filter((_, index) => index !== axis);
+    if (count === 1) return [reshape(x, shape)];
+    if (shape.length > 5) {
+      const sizes = Array.from({ length: count }, () => 1);
+      return split(x, sizes, axis).map((piece) => reshape(piece, shape));
+    }
+    const outputs = Array.from({ length: count }, () => ({ dtype: x.dtype, shape }));
+    return core.emit("Unpack", [x], { axis: { i: axis } }, outputs);
+  };
+
+  const pack: Tf["pack"] = (tensors, axis) => {
+    const [first] = tensors;
+    if (first === undefined) throw new Error("internal error: stack of nothing");
+    const shape = first.shape.toSpliced(axis, 0, tensors.length);
+    if (tensors.length === 1 || first.shape.length > 5) {
+      const unit = first.shape.toSpliced(axis, 0, 1);
+      return concat(
+        tensors.map((tensor) => reshape(tensor, unit)),
+        axis,
+      );
+    }
+    return core.emitOne("Pack", tensors, { axis: { i: axis } }, { dtype: first.dtype, shape });
+  };
+
   const slice: Tf["slice"] = (x, begin, size) => {
     const whole = x.shape.every((dim, axis) => dimEquals(dim, size[axis] ?? -1));
     if (whole) return x;
@@ -265,7 +311,37 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     return core.emitOne("GatherV2", inputs, { batch_dims: { i: 0 } }, { dtype: x.dtype, shape });
   }
 
+  /** All axes at once, where StridedSlice is right on every target. */
+  function stridedNode(
+    x: Tensor,
+    begin: Shape,
+    end: Shape,
+    strides: readonly number[],
+    shape: Shape,
+  ): Tensor {
+    const mask = (isWhole: (axis: number) => boolean): AttrValue => ({
+      i: x.shape.reduce<number>((bits, _, axis) => bits + (isWhole(axis) ? 2 ** axis : 0), 0),
+    });
+    const toEnd = (axis: number): boolean => dimEquals(end[axis] ?? 0, x.shape[axis] ?? 0);
+    const attrs = {
+      begin_mask: mask((axis) => begin[axis] === 0),
+      end_mask: mask(toEnd),
+      ellipsis_mask: { i: 0 },
+      new_axis_mask: { i: 0 },
+      shrink_axis_mask: { i: 0 },
+    };
+    const ends = end.map((dim, axis) => (toEnd(axis) ? 0 : dim));
+    const inputs = [x, shapeInput(begin, false), shapeInput(ends, false), vector(strides)];
+    return core.emitOne("StridedSlice", inputs, attrs, { dtype: x.dtype, shape });
+  }
+
   const stridedSlice: Tf["stridedSlice"] = (x, begin, end, strides) => {
+    if (x.dtype === "float32" && x.shape.length <= 4 && strides.some((stride) => stride > 1)) {
+      const shape = end.map((limit, axis) =>
+        dimensions.ceilDivide(subDims(limit, begin[axis] ?? 0), strides[axis] ?? 1),
+      );
+      return stridedNode(x, begin, end, strides, shape);
+    }
     const sizes = end.map((limit, axis) => subDims(limit, begin[axis] ?? 0));
     let result = slice(x, begin, sizes);
     strides.forEach((stride, axis) => {
@@ -380,6 +456,8 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     transpose,
     concat,
     split,
+    unpack,
+    pack,
     slice,
     stridedSlice,
     dynamicSlice,
