@@ -3,19 +3,21 @@
  * JAX has no StableHLO for, and messages for those that cannot run outside of Python.
  */
 import { Jax2TfjsError } from "../../ir/errors.js";
-import { printDim } from "../../ir/dims.js";
+import { printDim, type Dim } from "../../ir/dims.js";
 import type { Atom } from "../../ir/jaxpr.js";
-import type { MlirAttribute, MlirOperation } from "../mlir/ir.js";
+import type { MlirOperation } from "../mlir/ir.js";
 import { invalidModule, stringAttribute, symbolsAttribute } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
 import { printOperation } from "./diagnostics.js";
 import { elementwise, unaryNames } from "./elementwise.js";
-import { lapackCall } from "./lapack.js";
+import { configuration, configurationNumber } from "./configuration.js";
+import { linalgCall } from "./lapack.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { blockExpressions, blockOf, isOnArguments } from "./regions.js";
 import { importIdentity } from "./shapes.js";
+import { importDynamicRngBitGenerator } from "./linalg.js";
 import { isDim, type SymbolicScalar } from "./symbolicScalar.js";
-import { knownElements, type Imported } from "./values.js";
+import { avalOf, knownElements, type Imported } from "./values.js";
 import { importDynamicReduceWindow } from "./windows.js";
 
 /** A value of the message of a shape assertion, as an expression. */
@@ -41,26 +43,14 @@ const importShapeAssertion: OperationImporter = (block, op) => {
   return [];
 };
 
-/** The dictionary that describes a call: where it is depends on the version. */
-export function configuration(op: MlirOperation): ReadonlyMap<string, MlirAttribute> {
-  for (const name of ["mhlo.backend_config", "backend_config", "mhlo.attributes"]) {
-    const attribute = op.attributes.get(name);
-    if (attribute?.kind === "dictionary") return attribute.entries;
-  }
-  return new Map();
-}
-
-export function configurationNumber(op: MlirOperation, name: string): number {
-  const attribute = configuration(op).get(name);
-  if (attribute?.kind === "integer") return Number(attribute.value);
-  throw invalidModule(`a custom call lacks ${name} in its configuration`);
-}
-
 /** Elements along the reduced dimension of the results, which need not be `top_k` of them. */
-function resultSize(op: MlirOperation, axis: number): number {
+function resultSize(block: BlockImporter, op: MlirOperation, axis: number): Dim {
   const type = op.results[0]?.type;
   const size = type?.kind === "tensor" ? type.shape[axis] : undefined;
-  return size ?? configurationNumber(op, "top_k");
+  if (typeof size === "number") return size;
+  // The form for symbolic sizes has k as an operand, before the shapes of the results.
+  const [k] = op.operands.length > 4 ? block.dims(op, 4) : [];
+  return k ?? configurationNumber(op, "top_k");
 }
 
 /** Approximate top-k: the exact one is one of its results. */
@@ -70,7 +60,7 @@ const importApproxTopK: OperationImporter = (block, op) => {
   const body = blockOf(block.module.function(name).regions[0]);
   const [comparator] = blockExpressions(block, body);
   const axis = configurationNumber(op, "reduction_dim");
-  const params = { k: resultSize(op, axis), axis };
+  const params = { k: resultSize(block, op, axis), axis };
   const x = block.atom(block.operand(op, 0));
   if (isOnArguments(comparator, "compare GT", 0, 1)) return block.emit(op, "top_k", [x], params);
   if (!isOnArguments(comparator, "compare LT", 0, 1)) throw unsupported(block, op);
@@ -80,7 +70,7 @@ const importApproxTopK: OperationImporter = (block, op) => {
 function smallest(
   block: BlockImporter,
   x: Atom,
-  params: { readonly k: number; readonly axis: number },
+  params: { readonly k: Dim; readonly axis: number },
 ): readonly Imported[] {
   const negated = block.bindOne("neg", [x], {});
   const [values, indices] = block.bind("top_k", [negated], params);
@@ -137,11 +127,25 @@ function unsupported(block: BlockImporter, op: MlirOperation): Jax2TfjsError {
   });
 }
 
+/** Between a whole array and the shard of one device: the same, if there is only one. */
+const importShard: OperationImporter = (block, op) => {
+  const value = block.value(block.operand(op, 0));
+  const type = op.results[0]?.type;
+  const shape = type?.kind === "tensor" ? type.shape : [];
+  const isWhole = avalOf(value).shape.every((size, axis) => (shape[axis] ?? size) === size);
+  if (isWhole) return [value];
+  throw new Jax2TfjsError("multi-device", "an array is split over several devices", {
+    equation: printOperation(op),
+    source: block.sourceText,
+    fix: "export the function without shardings, or under a mesh of one device",
+  });
+};
+
 const targets: Readonly<Record<string, OperationImporter>> = {
   shape_assertion: importShapeAssertion,
   Sharding: importIdentity,
-  SPMDFullToShardShape: importIdentity,
-  SPMDShardToFullShape: importIdentity,
+  SPMDFullToShardShape: importShard,
+  SPMDShardToFullShape: importShard,
   LayoutConstraint: importIdentity,
   annotate_device_placement: importIdentity,
   "xla.sdy.FuncResultSharding": importIdentity,
@@ -150,6 +154,8 @@ const targets: Readonly<Record<string, OperationImporter>> = {
   "xla.sdy.Sharding": importIdentity,
   "xla.sdy.ShardingGroup": () => [],
   ApproxTopK: importApproxTopK,
+  "stablehlo.dynamic_approx_top_k": importApproxTopK,
+  "stablehlo.dynamic_rng_bit_generator": importDynamicRngBitGenerator,
   "mhlo.topk": importMhloTopK,
   "stablehlo.dynamic_top_k": importDynamicTopK,
   "stablehlo.dynamic_reduce_window": importDynamicReduceWindow,
@@ -165,7 +171,7 @@ const importCustomCall: OperationImporter = (block, op) => {
     const operand = block.value(block.operand(op, 0));
     return [elementwise(block, [operand], (inputs) => block.bindOne(unary, inputs, {}))];
   }
-  const results = lapackCall(block, op, target);
+  const results = linalgCall(block, op, target);
   if (results === undefined) throw unsupported(block, op);
   return results;
 };

@@ -12,8 +12,16 @@ import { enumAttribute, integerAttribute, invalidModule } from "./attributes.js"
 import type { BlockImporter } from "./blockImporter.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { comparisonName } from "./shapeArithmetic.js";
+import { compareScalars } from "./symbolicScalar.js";
 import { canonicalDType, tensorType } from "./types.js";
-import { avalOf, isUniform, type Imported } from "./values.js";
+import {
+  avalOf,
+  constantValue,
+  elementValue,
+  isUniform,
+  scalarTypeOf,
+  type Imported,
+} from "./values.js";
 import { refuse64Bits, upperHalfOfCounter } from "./wideIntegers.js";
 
 /** The element type of the only result. */
@@ -94,11 +102,33 @@ const bitwise =
 const importCompare: OperationImporter = (block, op) => {
   const direction = comparisonName(op);
   const operands = op.operands.map((operand) => block.value(operand));
+  const known = compareConstants(direction, operands);
+  if (known !== undefined) return [known];
   if (enumAttribute(op, "compare_type", "NOTYPE") === "TOTALORDER") {
     return [elementwise(block, operands, (inputs) => totalOrder(block, direction, inputs))];
   }
   return [elementwise(block, operands, (inputs) => block.bindOne(direction, inputs, {}))];
 };
+
+/** Integers that are the same everywhere are compared now, whatever their shape. */
+function compareConstants(
+  direction: ReturnType<typeof comparisonName>,
+  operands: readonly Imported[],
+): Imported | undefined {
+  const scalars: number[] = [];
+  for (const operand of operands) {
+    if (operand.kind !== "constant" || !operand.splat) return undefined;
+    if (scalarTypeOf(operand.array.dtype) === undefined) return undefined;
+    scalars.push(Number(elementValue(operand.array) as number | bigint | boolean));
+  }
+  const [left, right] = scalars;
+  const [first] = operands;
+  if (left === undefined || right === undefined || first === undefined) return undefined;
+  if (!Number.isSafeInteger(left) || !Number.isSafeInteger(right)) return undefined;
+  const result = compareScalars(direction, left, right);
+  const constant = constantValue("bool", [], Uint8Array.of(Number(result === true)), true);
+  return { ...constant, aval: { ...constant.aval, shape: avalOf(first).shape } };
+}
 
 /** JAX has `eq_to`, `lt_to`, `le_to`; the others are those with operands or result turned round. */
 function totalOrder(block: BlockImporter, direction: string, inputs: readonly Atom[]): Atom {

@@ -1,10 +1,13 @@
 /**
  * Linear algebra and Fourier transforms that StableHLO has operations for, and random bits.
  */
-import { shapeSize } from "../../ir/dims.js";
+import { shapeSize, type Shape } from "../../ir/dims.js";
+import type { MlirOperation } from "../mlir/ir.js";
+import type { BlockImporter } from "./blockImporter.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { booleanAttribute, enumAttribute, integersAttribute, invalidModule } from "./attributes.js";
 import { tensorType } from "./types.js";
+import type { Imported } from "./values.js";
 import { refuse64Bits } from "./wideIntegers.js";
 
 const importFft: OperationImporter = (block, op) =>
@@ -17,7 +20,7 @@ const importFft: OperationImporter = (block, op) =>
 const importCholesky: OperationImporter = (block, op) => {
   const x = block.atom(block.operand(op, 0));
   if (booleanAttribute(op, "lower")) {
-    return block.emit(op, "cholesky", [x], { symmetrize_input: false });
+    return block.emit(op, "cholesky", [x], {});
   }
   const rank = x.aval.shape.length;
   const permutation = x.aval.shape.map((_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
@@ -26,7 +29,7 @@ const importCholesky: OperationImporter = (block, op) => {
     const isComplex = y.aval.dtype === "complex64";
     return isComplex ? block.bindOne("conj", [transposed], {}) : transposed;
   };
-  const lower = block.bindOne("cholesky", [adjoint(x)], { symmetrize_input: false });
+  const lower = block.bindOne("cholesky", [adjoint(x)], {});
   return [{ kind: "atom", atom: adjoint(lower) }];
 };
 
@@ -41,20 +44,27 @@ const importTriangularSolve: OperationImporter = (block, op) => {
   });
 };
 
-/** The state is one vector of words, as JAX has it; StableHLO's are 64-bit integers. */
 const importRngBitGenerator: OperationImporter = (block, op) => {
-  const [stateResult, bits] = op.results;
-  if (stateResult === undefined || bits === undefined) {
-    throw invalidModule("stablehlo.rng_bit_generator lacks results");
-  }
+  const shape = op.results[1] === undefined ? [] : tensorType(op.results[1].type).shape;
+  return randomBits(
+    block,
+    op,
+    shape.map((size) => size ?? 0),
+  );
+};
+
+/** The form for symbolic shapes has the shape as an operand. */
+export const importDynamicRngBitGenerator: OperationImporter = (block, op) =>
+  randomBits(block, op, block.dims(op, 1));
+
+/** The state is one vector of words, as JAX has it; StableHLO's are 64-bit integers. */
+function randomBits(block: BlockImporter, op: MlirOperation, shape: Shape): readonly Imported[] {
+  const [, bits] = op.results;
+  if (bits === undefined) throw invalidModule(`${op.name} lacks results`);
   const state = block.value(block.operand(op, 0));
   refuse64Bits(block, op, state.kind === "words" ? [bits] : undefined);
-  const { shape, dtype } = tensorType(bits.type);
-  const params = {
-    shape: shape.map((size) => size ?? 0),
-    dtype,
-    algorithm: enumAttribute(op, "rng_algorithm"),
-  };
+  const { dtype } = tensorType(bits.type);
+  const params = { shape, dtype, algorithm: enumAttribute(op, "rng_algorithm") };
   if (state.kind !== "words") {
     return block.emit(op, "rng_bit_generator", [block.materialise(state)], params);
   }
@@ -67,7 +77,7 @@ const importRngBitGenerator: OperationImporter = (block, op) => {
     { kind: "words", words: nextWords, aval },
     { kind: "atom", atom: drawn },
   ];
-};
+}
 
 export const linalgOperations: OperationTable = {
   "stablehlo.fft": importFft,

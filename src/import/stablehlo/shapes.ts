@@ -15,7 +15,14 @@ import { resultDType } from "./elementwise.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { symbolicValue } from "./shapeArithmetic.js";
 import { canonicalDType, tensorType } from "./types.js";
-import { avalOf, constantValue, isUniform, scalarTypeOf, type Imported } from "./values.js";
+import {
+  avalOf,
+  constantValue,
+  isUniform,
+  scalarTypeOf,
+  uniformConstant,
+  type Imported,
+} from "./values.js";
 import { bitcastWords, refuse64Bits } from "./wideIntegers.js";
 
 /** The static result shape of an operation. */
@@ -43,6 +50,8 @@ export function broadcastValue(
 ): Imported {
   const { dtype, shape: from } = avalOf(value);
   if (isUniform(value)) return withShape(value, shape);
+  const uniform = value.kind === "symbolic" ? uniformConstant(value) : undefined;
+  if (uniform !== undefined) return withShape(uniform, shape);
   if (shapeEquals(from, shape) && dimensions.every((place, axis) => place === axis)) return value;
   const origin = block.builder.source;
   const aval = shapedArray(dtype, shape);

@@ -197,3 +197,13 @@ export function isUniform(value: Imported): boolean {
   if (value.kind === "broadcast") return value.dimensions.length === 0;
   return value.kind === "constant" && value.splat;
 }
+
+/** A known value whose elements are one number or truth value, as a constant. */
+export function uniformConstant(value: SymbolicValue): ConstantValue | undefined {
+  const [first] = value.elements;
+  if (typeof first !== "number" && typeof first !== "boolean") return undefined;
+  if (!value.elements.every((element) => element === first)) return undefined;
+  const dtype = value.type;
+  const scalar = fromNumbers(dtype, [], [first].map(Number));
+  return { kind: "constant", array: scalar, splat: true, aval: value.aval };
+}
