@@ -15,6 +15,7 @@ import {
   padOrCut,
   spaceOut,
   takeEvery,
+  type AxisSlice,
   type PaddingPair,
 } from "./windowArithmetic.js";
 
@@ -136,13 +137,15 @@ function subsampleInput(
   const spatialPadding = conv.padding.map((pair, dim): PaddingPair =>
     at(factors, dim) === 1 ? [0, 0] : pair,
   );
-  let kept = padOrCut(tf, x, [[0, 0], ...spatialPadding, [0, 0]], 0);
-  for (const [dim, factor] of factors.entries()) {
-    if (factor === 1) continue;
+  const padded = padOrCut(tf, x, [[0, 0], ...spatialPadding, [0, 0]], 0);
+  const slices = factors.flatMap((factor, dim): readonly AxisSlice[] => {
+    if (factor === 1) return [];
     const windows = mulDims(addDims(at(sizes, dim), -1), at(conv.strides, dim) / factor);
     const taps = mulDims(addDims(at(filter.shape, dim), -1), at(conv.rhsDilation, dim) / factor);
-    kept = takeEvery(tf, kept, dim + 1, 0, addDims(addDims(windows, taps), 1), factor);
-  }
+    const count = addDims(addDims(windows, taps), 1);
+    return [{ axis: dim + 1, begin: 0, count, stride: factor }];
+  });
+  const kept = takeEvery(tf, padded, slices);
   const scaled = (list: readonly number[]): readonly number[] =>
     list.map((value, dim) => value / at(factors, dim));
   return {
@@ -159,11 +162,11 @@ function subsampleInput(
 /** Strides with dilations that have no common divisor: every window, then those asked for. */
 function convolveThenSubsample(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
   const sizes = outputSizes(x.shape, filter.shape, conv);
-  let result = convolve(tf, x, filter, { ...conv, strides: conv.strides.map(() => 1) });
-  for (const [dim, stride] of conv.strides.entries()) {
-    result = takeEvery(tf, result, dim + 1, 0, at(sizes, dim), stride);
-  }
-  return result;
+  const everywhere = convolve(tf, x, filter, { ...conv, strides: conv.strides.map(() => 1) });
+  const slices = conv.strides.map((stride, dim) => {
+    return { axis: dim + 1, begin: 0, count: at(sizes, dim), stride };
+  });
+  return takeEvery(tf, everywhere, slices);
 }
 
 function convolve2D(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
@@ -206,7 +209,14 @@ function foldSpatial(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tens
   const noPadding = x.shape.map((): PaddingPair => [0, 0]);
   const padded = padOrCut(tf, x, replaced(noPadding, 1, at(conv.padding, 0)), 0);
   const slices = upTo(taps).map((tap) =>
-    takeEvery(tf, padded, 1, tap * at(conv.rhsDilation, 0), windows, at(conv.strides, 0)),
+    takeEvery(tf, padded, [
+      {
+        axis: 1,
+        begin: tap * at(conv.rhsDilation, 0),
+        count: windows,
+        stride: at(conv.strides, 0),
+      },
+    ]),
   );
   const [batch = 0, , ...others] = x.shape;
   const features = others.at(-1) ?? 0;

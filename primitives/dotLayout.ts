@@ -127,7 +127,8 @@ function outerPlan(left: Roles, right: Roles, outShape: Shape): DotPlan {
     right: moveTo(
       right.shape,
       [...right.batch, ...right.free],
-      [...batch, ...one(rows), ...columns],
+      // Without batch dimensions, broadcasting adds the leading 1.
+      batch.length === 0 ? columns : [...batch, ...one(rows), ...columns],
     ),
     sumAxes: [],
     outShape,

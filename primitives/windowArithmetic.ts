@@ -8,6 +8,7 @@ import {
   floordivDims,
   maxDim,
   mulDims,
+  shapeEquals,
   shapeSize,
   subDims,
   tryCompare,
@@ -61,24 +62,29 @@ export function padOrCut(
     : cutTensor;
 }
 
-/** Every `stride`-th element along one axis, `count` of them, from `begin` on. */
-export function takeEvery(
-  tf: Tf,
-  x: Tensor,
-  axis: number,
-  begin: Dim,
-  count: Dim,
-  stride: number,
-): Tensor {
-  const begins = x.shape.map((_, dim): Dim => (dim === axis ? begin : 0));
-  const last = addDims(begin, mulDims(subDims(count, 1), stride));
-  if (stride === 1 || count === 1) {
-    const size = x.shape.map((dim, d) => (d === axis ? count : dim));
-    return begin === 0 && dimEquals(count, x.shape[axis] ?? 0) ? x : tf.slice(x, begins, size);
+/** `count` elements along an axis, every `stride`-th from `begin` on. */
+export interface AxisSlice {
+  readonly axis: number;
+  readonly begin: Dim;
+  readonly count: Dim;
+  readonly stride: number;
+}
+
+/** Slices several axes at once. */
+export function takeEvery(tf: Tf, x: Tensor, slices: readonly AxisSlice[]): Tensor {
+  const begin: Dim[] = x.shape.map(() => 0);
+  const end: Dim[] = [...x.shape];
+  const strides: number[] = x.shape.map(() => 1);
+  for (const slice of slices) {
+    const isSingle = slice.count === 1;
+    const span = isSingle ? 0 : mulDims(subDims(slice.count, 1), slice.stride);
+    begin[slice.axis] = slice.begin;
+    end[slice.axis] = addDims(addDims(slice.begin, span), 1);
+    strides[slice.axis] = isSingle ? 1 : slice.stride;
   }
-  const ends = x.shape.map((dim, d) => (d === axis ? addDims(last, 1) : dim));
-  const strides = x.shape.map((_, dim) => (dim === axis ? stride : 1));
-  return tf.stridedSlice(x, begins, ends, strides);
+  if (strides.some((stride) => stride > 1)) return tf.stridedSlice(x, begin, end, strides);
+  const size = end.map((limit, axis) => subDims(limit, begin[axis] ?? 0));
+  return shapeEquals(size, x.shape) ? x : tf.slice(x, begin, size);
 }
 
 /**

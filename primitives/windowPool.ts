@@ -14,13 +14,14 @@ import {
 } from "../src/ir/dims.js";
 import type { ReduceWindowParams } from "../src/ir/params.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
+import { node2D } from "./convNode.js";
 import { at, staticSize, upTo } from "./support.js";
 import { isSamePadding, padOrCut, type PaddingPair } from "./windowArithmetic.js";
 
 export type PoolKind = "sum" | "max" | "min";
 
-/** Filters of ones for sums have at most this many taps; larger windows are folded instead. */
-const mostTaps = 64;
+/** Pooling nodes look at every element of a window; windows of more than this are folded instead. */
+const mostTaps = { sum: 64, max: 256, min: 256 } as const;
 
 /** One dimension of the window. */
 interface PoolAxis {
@@ -70,10 +71,10 @@ export function planPool(kind: PoolKind, x: Shape, params: ReduceWindowParams): 
     }
     const taps = staticSize(window);
     if (taps === null || (kind !== "sum" && dilation !== 1)) return null;
-    if (kind === "sum" && (taps > mostTaps || (stride > 1 && dilation > 1))) return null;
+    if (taps > mostTaps[kind] || (stride > 1 && dilation > 1)) return null;
     axes.push({ axis, taps, stride, dilation, padding });
   }
-  const groups = pairUp(axes, kind === "sum" ? mostTaps : Infinity);
+  const groups = pairUp(axes, mostTaps[kind]);
   const clash = (group: readonly PoolAxis[]): boolean =>
     group.some((a) => a.stride > 1) && group.some((a) => a.dilation > 1);
   return groups.some(clash) ? null : { whole, groups };
@@ -130,14 +131,24 @@ function sumPool(
   const dilations = pairOf(axes[0].dilation, axes[1]?.dilation);
   const pairs = axes.map((axis): PaddingPair => axis?.padding ?? [0, 0]);
   const taps = window[0] * window[1];
-  const padded = padOrCut(tf, x, [[0, 0], ...pairs, [0, 0]], 0);
   if (Number.isInteger(Math.log2(taps)) && dilations.every((d) => d === 1)) {
+    const padded = padOrCut(tf, x, [[0, 0], ...pairs, [0, 0]], 0);
     const means = tf.pool("AvgPool", padded, { window, strides, padding: "VALID", outShape });
     return tf.binary("Mul", means, tf.scalar(taps, "float32"));
   }
   const ones = tf.fill([...window, at(x.shape, 3), 1], 1, "float32");
-  return tf.depthwiseConv2D(padded, ones, { strides, dilations, padding: "VALID", outShape });
+  const node = node2D(
+    tf,
+    x,
+    ones.shape,
+    { ...plain, strides, padding: pairs, rhsDilation: dilations },
+    at(x.shape, 3),
+  );
+  return tf.depthwiseConv2D(node.x, ones, node.options);
 }
+
+/** A convolution without groups or spaced-out input. */
+const plain = { lhsDilation: [1, 1], featureGroups: 1, batchGroups: 1 };
 
 function poolGroup(
   tf: Tf,
