@@ -1,0 +1,66 @@
+/**
+ * Binds parameter files to the arguments of an imported program, for `convert` and for running it.
+ */
+import { bindParameters, type BindOptions, type BoundParameter } from "./import/params/bind.js";
+import type { ExpectedLeaf, PathEntry } from "./import/params/expected.js";
+import { parseKeyPath } from "./import/params/keyPath.js";
+import type { ParameterFile } from "./import/params/parameterFile.js";
+import type { Program, ProgramInput } from "./import/program.js";
+import { Jax2TfjsError } from "./ir/errors.js";
+import { printDim } from "./ir/dims.js";
+
+/** The arguments of a program: positions and keywords, in order. */
+export function argumentNames(program: Program): readonly string[] {
+  return [...new Set(program.inputs.map(({ keyPath }) => keyPath[0] ?? ""))];
+}
+
+/**
+ * The leaves of one argument, as a parameter file must have them.
+ *
+ * @param argument its position, or its keyword
+ * @throws Jax2TfjsError `no-such-argument`
+ */
+export function expectedLeaves(
+  program: Program,
+  argument: number | string = 0,
+): readonly ExpectedLeaf[] {
+  const key = String(argument);
+  const leaves = program.inputs.flatMap((input, position): ExpectedLeaf[] => {
+    if (input.keyPath[0] !== key) return [];
+    const { dtype, shape } = input.aval;
+    const sizes = shape.map((dim) => (typeof dim === "number" ? dim : printDim(dim)));
+    return [{ path: pathBelow(input), dtype, shape: sizes, position }];
+  });
+  if (leaves.length > 0) return leaves;
+  throw new Jax2TfjsError("no-such-argument", `the program has no argument ${key} with leaves`, {
+    fix: `its arguments are ${argumentNames(program).join(", ") || "none"}`,
+  });
+}
+
+/** The key path from the argument down: names from the module, where custom nodes have them. */
+function pathBelow({ name, keyPath }: ProgramInput): readonly PathEntry[] {
+  const below = keyPath.slice(1);
+  const parsed = parseKeyPath(name)?.entries ?? [];
+  // `args[0]['w']` starts with the argument's place, `params['w']` with its name.
+  const entries = parsed.slice(parsed.length - below.length);
+  return entries.length === below.length && below.length > 0 ? entries : below;
+}
+
+export interface BindFileOptions extends BindOptions {
+  /** Position or keyword of the argument. Default: 0. */
+  readonly argument?: number | string;
+}
+
+/**
+ * Pairs the leaves of an argument with those of a parameter file.
+ *
+ * @throws ParameterMismatchError `params-mismatch` with every leaf that is missing, surplus, or of
+ * another shape or dtype; Jax2TfjsError `no-such-argument`
+ */
+export function bindArgument(
+  program: Program,
+  file: Pick<ParameterFile, "leaves" | "format">,
+  options: BindFileOptions = {},
+): readonly BoundParameter[] {
+  return bindParameters(expectedLeaves(program, options.argument), file, options);
+}
