@@ -53,7 +53,7 @@ const layers: Readonly<Record<string, Layer>> = {
 };
 
 /** These put the stages together, so they may import every layer. */
-const composers = ["src", "node", "cli"];
+const composers = ["src", "run", "node", "cli"];
 
 /** Node-only modules outside src/cli; a file named `*.node.ts` need not be listed. */
 const nodeOnlyModules = ["src/import/params/nodeFile.ts"];

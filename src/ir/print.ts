@@ -78,7 +78,7 @@ function printLiteral(literal: Literal): string {
   if (typeof value === "object") {
     return `(${printNumber(value.re, true)}+${printNumber(value.im, true)}j):${type}`;
   }
-  return `${printNumber(value, !/int/.test(aval.dtype))}:${type}`;
+  return `${printNumber(value, !aval.dtype.includes("int"))}:${type}`;
 }
 
 function indent(text: string, by: number): string {
@@ -88,7 +88,8 @@ function indent(text: string, by: number): string {
 function printParam(value: unknown, names: Names): string {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "number") return Number.isInteger(value) ? String(value) : printNumber(value, true);
+  if (typeof value === "number")
+    return Number.isInteger(value) ? String(value) : printNumber(value, true);
   if (typeof value === "bigint" || typeof value === "string") return String(value);
   if (value instanceof DimExpr) return printDim(value);
   if (isClosedJaxpr(value)) return `{ ${indent(printJaxprBody(value.jaxpr, names), 2)} }`;
@@ -126,6 +127,12 @@ export function printEquation(equation: Equation): string {
     .map((atom) => names.typed(atom));
   const text = printEquationWith(equation, names);
   return inputs.length === 0 ? text : `${text}  where ${[...new Set(inputs)].join(", ")}`;
+}
+
+/** Prints equations of one program one after the other, with one set of names for variables. */
+export function equationPrinter(): (equation: Equation) => string {
+  const names = new Names();
+  return (equation) => printEquationWith(equation, names);
 }
 
 function printJaxprBody(jaxpr: Jaxpr, names: Names): string {
