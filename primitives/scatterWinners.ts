@@ -5,7 +5,6 @@
 import {
   addDims,
   floordivDims,
-  isStaticShape,
   mulDims,
   negDim,
   shapeSize,
@@ -18,7 +17,7 @@ import { fromNumbers } from "../src/ir/hostArray.js";
 import type { LiteralValue } from "../src/ir/jaxpr.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import { at, upTo } from "./support.js";
-import { foldWindows } from "./windowFold.js";
+import { foldWindows, type WindowCombine } from "./windowFold.js";
 
 export type Windows = {
   readonly window_dimensions: readonly Dim[];
@@ -68,65 +67,69 @@ function movingAxes(operand: Shape, source: Shape, windows: Windows): readonly M
   });
 }
 
-/** Row-major number of each place among the moving axes, int32, 1 along all other dimensions. */
-function placeNumbers(o: Ops, rank: number, axes: readonly MovingAxis[]): Value {
-  const sizes = axes.map(({ size }) => size);
-  const shape: Shape = upTo(rank).map((dim) => axes.find(({ axis }) => axis === dim)?.size ?? 1);
-  if (isStaticShape(shape)) {
-    const count = Number(shapeSize(shape));
-    return o.constant(fromNumbers("int32", shape, upTo(count)));
-  }
-  const flat = o.iota("int32", [shapeSize(sizes)], 0);
-  return o.reshape(flat, shape);
+/** What one step along each moving axis adds to the number of a tap in its window. */
+function tapWeights(axes: readonly MovingAxis[]): readonly number[] {
+  return axes.map((_, index) => axes.slice(index + 1).reduce((count, { taps }) => count * taps, 1));
 }
 
 const zeroOf = (o: Ops, value: Value): Value =>
   o.literal(value.aval.dtype === "bool" ? false : 0, value.aval.dtype);
 
-/** Number of the chosen place of each window. */
-function winners(
+/**
+ * Row-major number of the chosen tap of each window, -1 where there is none. It is float32, whose
+ * strided slices are cheaper than those of int32 on wasm.
+ */
+function chosenTaps(
   o: Ops,
   operand: Value,
   windows: Windows,
   axes: readonly MovingAxis[],
   rules: ScatterRules,
 ): Value {
-  const rank = operand.aval.shape.length;
-  const ones = new Array<number>(rank).fill(1);
-  const { dtype } = operand.aval;
+  const { dtype, shape } = operand.aval;
   const fill = o.literal(rules.padding ?? 0, dtype);
   const config = windows.padding.map(([low, high]) => [low, high, 0] as const);
   const isPadded = config.some(([low, high]) => low !== 0 || high !== 0);
-  const padded = isPadded ? o.pad(operand, fill, config) : operand;
-  const { shape } = padded.aval;
-  const numbers = placeNumbers(o, rank, axes);
-  const places = o.broadcastInDim(numbers, shape, upTo(rank));
-  const choose = (left: readonly Value[], right: readonly Value[]): readonly Value[] => {
-    const stays = rules.keeps(at(left, 0), at(right, 0));
-    const keep = tracksPadding ? o.and(at(left, 2), o.or(o.not(at(right, 2)), stays)) : stays;
-    const chosen = [0, 1].map((index) => o.selectN(keep, at(right, index), at(left, index)));
-    return tracksPadding ? [...chosen, o.or(at(left, 2), at(right, 2))] : chosen;
-  };
-  const tracksPadding = isPadded && rules.padding === null;
-  const operands = [padded, places];
-  const fills = [fill, o.literal(-1, "int32")];
-  if (tracksPadding) {
-    const inside = o.full(operand.aval.shape, true, "bool");
-    operands.push(o.pad(inside, o.literal(false, "bool"), config));
-    fills.push(o.literal(false, "bool"));
+  const operands = [isPadded ? o.pad(operand, fill, config) : operand];
+  const fills = [fill];
+  if (isPadded && rules.padding === null) {
+    const outside = o.literal(false, "bool");
+    operands.push(o.pad(o.full(shape, true, "bool"), outside, config));
+    fills.push(outside);
   }
-  const noPadding = ones.map(() => [0, 0] as const);
+  const weights = tapWeights(axes);
+  const tracked = operands.length;
+  const choose: WindowCombine = (left, right, shift) => {
+    const stays = rules.keeps(at(left, 0), at(right, 0));
+    const keep = tracked === 1 ? stays : o.and(at(left, 1), o.or(o.not(at(right, 1)), stays));
+    const ownShape = stays.aval.shape;
+    const step =
+      at(
+        weights,
+        axes.findIndex(({ axis }) => axis === shift.axis),
+      ) * shift.distance;
+    // Windows of a single tap carry no number yet: it is 0.
+    const number = (tap: Value | undefined, offset: number): Value => {
+      const added = o.full(ownShape, offset, "float32");
+      return tap === undefined ? added : offset === 0 ? tap : o.add(tap, added);
+    };
+    const tap = o.selectN(keep, number(right[tracked], step), number(left[tracked], 0));
+    const key = o.selectN(keep, at(right, 0), at(left, 0));
+    return tracked === 1 ? [key, tap] : [key, o.or(at(left, 1), at(right, 1)), tap];
+  };
+  const ones = shape.map(() => 1);
   const params = {
     window_dimensions: windows.window_dimensions,
     window_strides: windows.window_strides,
-    padding: noPadding,
+    padding: shape.map(() => [0, 0] as const),
     base_dilation: ones,
     window_dilation: ones,
   };
-  const [, place, found] = foldWindows(o, operands, fills, params, choose);
-  if (place === undefined) throw new Error("internal error: no windows");
-  if (found === undefined) return place;
-  return o.selectN(found, o.full(place.aval.shape, -1, "int32"), place);
+  const found = foldWindows(o, operands, fills, params, choose);
+  const windowShape = at(found, 0).aval.shape;
+  const tap = found[tracked] ?? o.full(windowShape, 0, "float32");
+  if (tracked === 1) return tap;
+  return o.selectN(at(found, 1), o.full(windowShape, -1, "float32"), tap);
 }
 
 /** All combinations of one of 0 … count - 1 for each count. */
@@ -159,16 +162,25 @@ function blocksOf(shape: Shape, axes: readonly MovingAxis[]): Blocks {
   return { shape: cut, position };
 }
 
-/** Extends to whole blocks with `fill`, and cuts into blocks. */
-function toBlocks(o: Ops, x: Value, axes: readonly MovingAxis[], fill: Value): Value {
-  const config = x.aval.shape.map((size, axis) => {
+/** Number of each place of a block as a tap of the window that began `steps` blocks before. */
+function ownTaps(
+  o: Ops,
+  rank: number,
+  axes: readonly MovingAxis[],
+  steps: readonly number[],
+): Value {
+  const shape = upTo(rank).flatMap((axis) => {
     const moving = axes.find((other) => other.axis === axis);
-    if (moving === undefined) return [0, 0, 0] as const;
-    return [0, subDims(mulDims(blockCount(moving), moving.stride), size), 0] as const;
+    return moving !== undefined && moving.stride > 1 ? [1, moving.stride] : [1];
   });
-  const whole = config.some(([, high]) => high !== 0) ? o.pad(x, fill, config) : x;
-  const { shape } = blocksOf(whole.aval.shape, axes);
-  return o.reshape(whole, shape);
+  const weights = tapWeights(axes);
+  const numbers = combinations(axes.map(({ stride }) => stride)).map((places) => {
+    const taps = places.map((place, index) => place + at(steps, index) * at(axes, index).stride);
+    // Behind the window: no tap has this number.
+    if (taps.some((tap, index) => tap >= at(axes, index).taps)) return -2;
+    return taps.reduce((sum, tap, index) => sum + tap * at(weights, index), 0);
+  });
+  return o.constant(fromNumbers("float32", shape, numbers));
 }
 
 /**
@@ -177,7 +189,7 @@ function toBlocks(o: Ops, x: Value, axes: readonly MovingAxis[], fill: Value): V
  */
 function gatherFromWindows(
   o: Ops,
-  place: Value,
+  taps: Value,
   source: Value,
   padded: Shape,
   axes: readonly MovingAxis[],
@@ -185,12 +197,8 @@ function gatherFromWindows(
 ): Value {
   const rank = padded.length;
   const blocks = blocksOf(padded, axes);
-  const numbers = placeNumbers(o, rank, axes);
-  const own = o.broadcastInDim(
-    toBlocks(o, numbers, axes, o.literal(-2, "int32")),
-    blocks.shape,
-    upTo(blocks.shape.length),
-  );
+  const spreadOut = (x: Value, dims: readonly number[]): Value =>
+    o.broadcastInDim(x, blocks.shape, dims);
   const shifted = (x: Value, fill: Value, steps: readonly number[]): Value => {
     const config = upTo(rank).map((axis) => {
       const index = axes.findIndex((other) => other.axis === axis);
@@ -199,19 +207,17 @@ function gatherFromWindows(
       const step = at(steps, index);
       return [step, subDims(subDims(blockCount(moving), moving.windows), step), 0] as const;
     });
-    const moved = config.some(([low, high]) => low !== 0 || high !== 0)
-      ? o.pad(x, fill, config)
-      : x;
-    return o.broadcastInDim(moved, blocks.shape, blocks.position);
+    const moves = config.some(([low, high]) => low !== 0 || high !== 0);
+    return spreadOut(moves ? o.pad(x, fill, config) : x, blocks.position);
   };
   const zero = zeroOf(o, source);
-  const spread = o.broadcastInDim(rules.initial ?? zero, blocks.shape, []);
-  let result: Value | null = rules.initial === null ? null : spread;
-  const overlaps = axes.map(({ taps, stride }) => Math.ceil(taps / stride));
+  const zeros = spreadOut(zero, []);
+  let result: Value | null = rules.initial === null ? null : spreadOut(rules.initial, []);
+  const overlaps = axes.map(({ taps: count, stride }) => Math.ceil(count / stride));
   for (const steps of combinations(overlaps).toReversed()) {
-    const chosen = o.eq(shifted(place, o.literal(-1, "int32"), steps), own);
+    const own = spreadOut(ownTaps(o, rank, axes, steps), upTo(blocks.shape.length));
+    const chosen = o.eq(shifted(taps, o.literal(-1, "float32"), steps), own);
     const value = shifted(source, zero, steps);
-    const zeros = o.broadcastInDim(zero, blocks.shape, []);
     if (result === null) result = o.selectN(chosen, zeros, value);
     else if (rules.adds) result = rules.scatter(result, o.selectN(chosen, zeros, value));
     else result = o.selectN(chosen, result, rules.scatter(result, value));
@@ -220,19 +226,39 @@ function gatherFromWindows(
     const moving = axes.find((other) => other.axis === axis);
     return moving === undefined ? size : mulDims(blockCount(moving), moving.stride);
   });
-  return o.reshape(result ?? spread, whole);
+  return o.reshape(result ?? zeros, whole);
+}
+
+/** Row-major number of the chosen place of each window among the moving axes, int32. */
+function placesOf(o: Ops, taps: Value, axes: readonly MovingAxis[]): Value {
+  const { shape } = taps.aval;
+  const numbers = (value: number): Value => o.full(shape, value, "int32");
+  const weights = tapWeights(axes);
+  let rest = o.convertElementType(taps, "int32");
+  let places = numbers(0);
+  for (const [index, { axis, stride, size }] of axes.entries()) {
+    const weight = numbers(at(weights, index));
+    const windows = o.iota("int32", shape, axis);
+    const place = o.add(o.mul(windows, numbers(stride)), o.div(rest, weight));
+    rest = o.rem(rest, weight);
+    const length = o.broadcastInDim(o.dimAsValue(size), shape, []);
+    places = o.add(o.mul(places, length), place);
+  }
+  // -1: no tap was chosen, nothing is scattered.
+  return o.selectN(o.lt(taps, o.full(shape, 0, "float32")), places, numbers(-1));
 }
 
 /** By index: all sources of a row (the dimensions without windows) are added at their places. */
 function scatterByIndex(
   o: Ops,
-  place: Value,
+  taps: Value,
   source: Value,
   padded: Shape,
   axes: readonly MovingAxis[],
   rules: ScatterRules,
 ): Value {
   const rank = padded.length;
+  const place = placesOf(o, taps, axes);
   const moving = axes.map(({ axis }) => axis);
   const fixed = upTo(rank).filter((axis) => !moving.includes(axis));
   const order = [...fixed, ...moving];
@@ -285,8 +311,8 @@ export function scatterWinners(
   const { shape } = operand.aval;
   const axes = movingAxes(shape, source.aval.shape, windows);
   const padded = shape.map((size, axis) => axes.find((m) => m.axis === axis)?.size ?? size);
-  const place = winners(o, operand, windows, axes, rules);
-  const overlaps = axes.reduce((count, { taps, stride }) => count * Math.ceil(taps / stride), 1);
+  const taps = chosenTaps(o, operand, windows, axes, rules);
+  const overlaps = axes.reduce((count, axis) => count * Math.ceil(axis.taps / axis.stride), 1);
   if (overlaps > mostOverlaps && !rules.adds) {
     throw new Jax2TfjsError(
       "unsupported-computation",
@@ -294,7 +320,7 @@ export function scatterWinners(
     );
   }
   const scatter = overlaps > mostOverlaps ? scatterByIndex : gatherFromWindows;
-  const result = scatter(o, place, source, padded, axes, rules);
+  const result = scatter(o, taps, source, padded, axes, rules);
   // Back from padded coordinates, and without what the last blocks have too much.
   const config = shape.map((size, axis) => {
     const [low] = at(windows.padding, axis);

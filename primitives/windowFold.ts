@@ -17,7 +17,24 @@ import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { ReduceWindowParams } from "../src/ir/params.js";
 import { at, upTo } from "./support.js";
-import { treeReduce, type Combine } from "./treeReduce.js";
+import { treeReduce } from "./treeReduce.js";
+
+/** How far the right part of a window begins behind the left one. */
+export interface WindowShift {
+  readonly axis: number;
+  /** In taps of the window. */
+  readonly distance: number;
+}
+
+/**
+ * Combines parts of windows elementwise: left ones come first. May return more values than it got:
+ * what it finds out on the way.
+ */
+export type WindowCombine = (
+  left: readonly Value[],
+  right: readonly Value[],
+  shift: WindowShift,
+) => readonly Value[];
 
 /** One dimension of a window. */
 interface AxisWindow {
@@ -47,14 +64,14 @@ function foldTaps(
   xs: readonly Value[],
   window: AxisWindow,
   count: Dim,
-  combine: Combine,
+  combine: WindowCombine,
 ): readonly Value[] {
   const { axis, taps, stride, dilation } = window;
   const parts = upTo(taps).map((tap) =>
     xs.map((x) => sliceAxis(o, x, axis, tap * dilation, count, stride)),
   );
   return parts.reduce<readonly Value[]>(
-    (left, right, tap) => (tap === 0 ? right : combine(left, right)),
+    (left, right, distance) => (distance === 0 ? right : combine(left, right, { axis, distance })),
     xs,
   );
 }
@@ -64,7 +81,7 @@ function foldByDoubling(
   o: Ops,
   xs: readonly Value[],
   { axis, taps, dilation }: AxisWindow,
-  combine: Combine,
+  combine: WindowCombine,
 ): readonly Value[] {
   const size = at(at(xs, 0).aval.shape, axis);
   const places = (covered: number): Dim => subDims(size, (covered - 1) * dilation);
@@ -76,7 +93,10 @@ function foldByDoubling(
     distance: number,
     covered: number,
   ): readonly Value[] =>
-    combine(shifted(left, 0, places(covered)), shifted(right, distance, places(covered)));
+    combine(shifted(left, 0, places(covered)), shifted(right, distance, places(covered)), {
+      axis,
+      distance,
+    });
   let power = xs;
   let powerTaps = 1;
   let result: readonly Value[] | null = null;
@@ -98,7 +118,7 @@ function foldAxis(
   o: Ops,
   xs: readonly Value[],
   window: AxisWindow,
-  combine: Combine,
+  combine: WindowCombine,
 ): readonly Value[] {
   const { axis, taps, stride } = window;
   const size = at(at(xs, 0).aval.shape, axis);
@@ -108,16 +128,22 @@ function foldAxis(
   return everywhere.map((x) => sliceAxis(o, x, axis, 0, count, stride));
 }
 
-/** The window is as long as the dimension, whatever its size: an ordinary reduction. */
+/** The window is as long as the dimension, whose size is symbolic: an ordinary reduction. */
 function foldWhole(
   o: Ops,
   xs: readonly Value[],
   padding: readonly Value[],
   axis: number,
-  combine: Combine,
+  combine: WindowCombine,
 ): readonly Value[] {
   const shape = at(xs, 0).aval.shape.map((size, dim) => (dim === axis ? 1 : size));
-  return treeReduce(o, xs, padding, [axis], combine).map((x) => o.reshape(x, shape));
+  let distance = 1;
+  const reduced = treeReduce(o, xs, padding, [axis], (left, right) => {
+    const combined = combine(left, right, { axis, distance });
+    distance *= 2;
+    return combined;
+  });
+  return reduced.map((x) => o.reshape(x, shape));
 }
 
 /** Elements of the operands after base dilation and padding. */
@@ -145,7 +171,7 @@ export function foldWindows(
   operands: readonly Value[],
   padding: readonly Value[],
   params: ReduceWindowParams,
-  combine: Combine,
+  combine: WindowCombine,
 ): readonly Value[] {
   let current = padForWindows(o, operands, padding, params);
   // The last dimension first: windows are read in row-major order.
@@ -155,11 +181,11 @@ export function foldWindows(
     const dilation = at(params.window_dilation, axis);
     const stride = at(params.window_strides, axis);
     if (taps === 1 && stride === 1) continue;
-    if (dimEquals(taps, size) && dilation === 1 && boundsOf(size)[0] >= 1) {
-      current = foldWhole(o, current, padding, axis, combine);
-      continue;
-    }
     if (typeof taps !== "number") {
+      if (dimEquals(taps, size) && dilation === 1 && boundsOf(size)[0] >= 1) {
+        current = foldWhole(o, current, padding, axis, combine);
+        continue;
+      }
       throw new Jax2TfjsError(
         "symbolic-size",
         `a window of symbolic size ${taps.toString()} must be as long as the (padded) dimension`,
