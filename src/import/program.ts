@@ -4,7 +4,15 @@
  * StableHLO artifacts. Used by convert.ts, the command line and the passes' tests.
  */
 import { shapedArray, type ShapedArray } from "../ir/aval.js";
-import { symbolicScope, variableDim, variablesOf, type SymbolicScope } from "../ir/dims.js";
+import {
+  parseShape,
+  symbolicScope,
+  variableDim,
+  variablesOf,
+  type Shape,
+  type SymbolicScope,
+} from "../ir/dims.js";
+import { Jax2TfjsError } from "../ir/errors.js";
 import { closedJaxpr, newVar, type ClosedJaxpr } from "../ir/jaxpr.js";
 import { readExported } from "./exported.js";
 import type { MlirModule } from "./mlir/ir.js";
@@ -23,7 +31,12 @@ import {
 } from "./programValues.js";
 import type { PyTreeDef } from "./pytreeDef.js";
 import { invalidModule } from "./stablehlo/attributes.js";
-import { importMain, mainArguments, requireOneDevice } from "./stablehlo/importMain.js";
+import {
+  importMain,
+  mainArguments,
+  requireOneDevice,
+  type MainArgument,
+} from "./stablehlo/importMain.js";
 import {
   ModuleImporter,
   shapeAssertionMessages,
@@ -134,7 +147,7 @@ export function importExported(bytes: Uint8Array, options: ImportOptions = {}): 
 
 /**
  * Imports a bare portable StableHLO artifact (MLIR bytecode). Unknown sizes of main's arguments
- * become dimension variables `d0`, `d1`, …
+ * become dimension variables: those that the module's shape assertions name, else `d0`, `d1`, …
  *
  * @throws Jax2TfjsError as `importExported`, `artifact-not-mlir` for other bytes
  */
@@ -146,12 +159,11 @@ export function importModule(bytes: Uint8Array, options: ImportOptions = {}): Pr
     strictDtypes: options.strictDtypes ?? false,
     dimensionVariables: new Set(),
   });
-  let unknown = 0;
   const args = mainArguments(importer);
-  const types = args.map(({ type }) => {
-    const shape = type.shape.map((size) => size ?? variableDim(`d${unknown++}`, scope));
-    return shapedArray(canonicalDType(type.dtype), shape);
-  });
+  const shapes = statedShapes(module, args, scope) ?? freshShapes(args, scope);
+  const types = args.map(({ type }, index) =>
+    shapedArray(canonicalDType(type.dtype), shapes[index] ?? []),
+  );
   const jaxpr = importMain(importer, types, 0);
   const inputs = args.map(({ name, type }, index): ProgramInput => ({
     name: name ?? `args[${index}]`,
@@ -184,6 +196,46 @@ export function importModule(bytes: Uint8Array, options: ImportOptions = {}): Pr
     warnings: warningsOf(importer),
     hasVjp: false,
   };
+}
+
+/** Shapes with a new variable for each unknown size. */
+function freshShapes(args: readonly MainArgument[], scope: SymbolicScope): readonly Shape[] {
+  let unknown = 0;
+  return args.map(({ type }) =>
+    type.shape.map((size) => size ?? variableDim(`d${unknown++}`, scope)),
+  );
+}
+
+/**
+ * The symbolic shapes that the module's shape assertions quote (`args[0].shape = (b, 32)`), in the
+ * order of the arguments with unknown sizes; undefined if they do not fit these.
+ */
+function statedShapes(
+  module: MlirModule,
+  args: readonly MainArgument[],
+  scope: SymbolicScope,
+): readonly Shape[] | undefined {
+  const [message] = shapeAssertionMessages(module);
+  const text = /shapes specifications: ([^]*?)\. Obtained/.exec(message ?? "")?.[1] ?? "";
+  const stated = [...text.matchAll(/\.shape = \(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)/g)];
+  const dynamic = args.filter(({ type }) => type.shape.includes(null));
+  if (stated.length !== dynamic.length) return undefined;
+  try {
+    const shapes = stated.map((found) => parseShape(found[1] ?? "", scope));
+    let next = 0;
+    const all = args.map(({ type }) => {
+      const shape = type.shape.includes(null) ? shapes[next++] : undefined;
+      return shape ?? type.shape.map((size) => size ?? 1);
+    });
+    const fits = all.every((shape, index) => {
+      const sizes = args[index]?.type.shape ?? [];
+      return shape.length === sizes.length && sizes.every((n, i) => n === null || n === shape[i]);
+    });
+    return fits ? all : undefined;
+  } catch (error) {
+    if (error instanceof Jax2TfjsError) return undefined;
+    throw error;
+  }
 }
 
 /**

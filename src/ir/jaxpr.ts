@@ -63,6 +63,18 @@ export interface ClosedJaxpr {
 
 export const noSource: SourceInfo = { frames: [], nameStack: "" };
 
+/**
+ * The source of an equation inside of a call: JAX leaves the frames of many called functions out, so
+ * the caller's stand in, and name stacks are joined.
+ */
+export function withinCall(call: SourceInfo, inner: SourceInfo): SourceInfo {
+  if (call === noSource) return inner;
+  const frames = inner.frames.length > 0 ? inner.frames : call.frames;
+  const isWhole = inner.nameStack.includes("/") || call.nameStack === "";
+  const nameStack = isWhole ? inner.nameStack : `${call.nameStack}/${inner.nameStack}`;
+  return { frames, nameStack: inner.nameStack === "" ? call.nameStack : nameStack };
+}
+
 /** A fresh variable of the given type. */
 export function newVar(aval: ShapedArray): Var {
   return { kind: "var", aval };

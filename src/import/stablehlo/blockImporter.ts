@@ -11,6 +11,8 @@ import { fromNumbers } from "../../ir/hostArray.js";
 import {
   closedJaxpr,
   newVar,
+  noSource,
+  withinCall,
   type Atom,
   type ClosedJaxpr,
   type SourceInfo,
@@ -56,15 +58,22 @@ export class BlockImporter {
   readonly module: ModuleImporter;
   readonly #parent: BlockImporter | null;
   readonly #depth: number;
+  /** Of the call that the function is imported for. */
+  readonly #callSource: SourceInfo;
   readonly #values = new Map<MlirValue, Imported>();
   readonly #atoms = new Map<Imported, Atom>();
   readonly #scalars = new Map<string, Atom>();
   /** Variables of the enclosing jaxpr and what they are called here, in order of first use. */
   readonly #captures = new Map<Var, Var>();
 
-  constructor(module: ModuleImporter, parent: BlockImporter | null = null) {
+  constructor(
+    module: ModuleImporter,
+    parent: BlockImporter | null = null,
+    callSource: SourceInfo = noSource,
+  ) {
     this.module = module;
     this.#parent = parent;
+    this.#callSource = parent === null ? callSource : parent.#callSource;
     this.#depth = parent === null ? 0 : parent.#depth + 1;
     if (this.#depth > MAX_REGION_DEPTH) throw invalidModule("regions are nested too deeply");
     if (parent !== null) this.builder.source = parent.builder.source;
@@ -72,7 +81,7 @@ export class BlockImporter {
 
   /** An importer for a function: it sees nothing of this block. */
   fresh(): BlockImporter {
-    return new BlockImporter(this.module);
+    return new BlockImporter(this.module, null, withinCall(this.#callSource, this.builder.source));
   }
 
   /** An importer for a region within this block, which may refer to the values here. */
@@ -122,9 +131,10 @@ export class BlockImporter {
     return [...this.#captures];
   }
 
-  /** Where the current operation comes from, for messages. */
+  /** Where the current operation comes from, for messages: if it does not say, its caller does. */
   get sourceText(): string {
-    return printSource(this.builder.source);
+    const { source } = this.builder;
+    return printSource(source.frames.length > 0 ? source : withinCall(this.#callSource, source));
   }
 
   // --- Values as data and as sizes --------------------------------------------------------------
@@ -332,6 +342,7 @@ export class BlockImporter {
     if (primitive === undefined) {
       throw new Jax2TfjsError("unsupported-op", `there is no primitive ${name} yet`, {
         primitive: name,
+        equation: `${name}(${inputs.map(({ aval }) => printAval(aval)).join(", ")})`,
         source: this.sourceText,
         fix: "rewrite this part of the function with other operations",
       });
@@ -373,9 +384,9 @@ export class BlockImporter {
       return;
     }
     const importer = operations.get(op.name);
-    if (importer === undefined) throw unsupportedOperation(op, this.builder.source);
+    if (importer === undefined) throw unsupportedOperation(op, this.sourceText);
     const results = importer(this, op);
-    checkResults(op, results, this.builder.source);
+    checkResults(op, results, this.sourceText);
     for (const [index, result] of op.results.entries()) {
       const imported = results[index];
       if (imported === undefined) throw new Error(`internal error: results of ${op.name}`);

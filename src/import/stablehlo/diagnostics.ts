@@ -4,8 +4,6 @@
  */
 import { printAval, type ShapedArray } from "../../ir/aval.js";
 import { Jax2TfjsError } from "../../ir/errors.js";
-import type { SourceInfo } from "../../ir/jaxpr.js";
-import { printSource } from "../../ir/print.js";
 import type { MlirOperation, MlirType } from "../mlir/ir.js";
 import { canonicalDType, printType, tensorType } from "./types.js";
 import { avalOf, type Imported } from "./values.js";
@@ -20,14 +18,14 @@ export function printOperation(op: MlirOperation): string {
 /** The error for an operation, or a form of it, that has no counterpart. */
 export function unsupportedOperation(
   op: MlirOperation,
-  source: SourceInfo,
+  source: string,
   what = `${op.name} is not supported`,
   fix = "rewrite this part of the function with other operations, or report the operation",
 ): Jax2TfjsError {
   return new Jax2TfjsError("unsupported-op", what, {
     primitive: op.name,
     equation: printOperation(op),
-    source: printSource(source),
+    source,
     fix,
   });
 }
@@ -51,7 +49,7 @@ function isCompatible(type: MlirType, aval: ShapedArray): boolean {
 export function checkResults(
   op: MlirOperation,
   results: readonly Imported[],
-  source: SourceInfo,
+  source: string,
 ): void {
   for (const [index, result] of op.results.entries()) {
     const imported = results[index];
@@ -63,7 +61,7 @@ export function checkResults(
       {
         primitive: op.name,
         equation: printOperation(op),
-        source: printSource(source),
+        source,
         fix: "if the program computes in 64 bits, export it with jax_enable_x64 off; else report this",
       },
     );

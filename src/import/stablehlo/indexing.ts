@@ -108,7 +108,7 @@ const importScatter: OperationImporter = (block, op) => {
     if (count > 1) {
       throw unsupportedOperation(
         op,
-        block.builder.source,
+        block.sourceText,
         "a scatter of several arrays combines them in a way that is not supported",
       );
     }

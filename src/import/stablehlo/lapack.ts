@@ -55,7 +55,7 @@ class LinalgCall {
     if (typeof known === "number") return known;
     throw unsupportedOperation(
       this.op,
-      this.block.builder.source,
+      this.block.sourceText,
       `${this.routine} is called without its option ${names.join(" or ")}`,
     );
   }

@@ -206,7 +206,7 @@ export function importBlock(
   if (inner.captures.length > 0) {
     throw unsupportedOperation(
       op,
-      outer.builder.source,
+      outer.sourceText,
       `the program inside ${op.name} uses a computed value from outside of it`,
       "pass the value as an operand instead of closing over it",
     );

@@ -115,7 +115,7 @@ const importConstant: OperationImporter = (block, op) => {
   }
   throw unsupportedOperation(
     op,
-    block.builder.source,
+    block.sourceText,
     `a constant is stored as ${attribute.kind}, which the importer does not read`,
     "export the function again with a current JAX",
   );
@@ -178,7 +178,7 @@ const importRealDynamicSlice: OperationImporter = (block, op) => {
   const limitOperand = block.operand(op, 2);
   const strides = block.dims(op, 3);
   if (!isStaticShape(strides)) {
-    throw unsupportedOperation(op, block.builder.source, "a slice has a symbolic stride");
+    throw unsupportedOperation(op, block.sourceText, "a slice has a symbolic stride");
   }
   const starts = block.knownDims(startOperand);
   const limits = block.knownDims(limitOperand);
@@ -189,7 +189,7 @@ const importRealDynamicSlice: OperationImporter = (block, op) => {
   if (sizes === undefined || strides.some((stride) => stride !== 1)) {
     throw unsupportedOperation(
       op,
-      block.builder.source,
+      block.sourceText,
       "the size of a slice is not known from the shapes of the inputs",
     );
   }
@@ -276,7 +276,7 @@ const importPad: OperationImporter = (block, op) =>
 const importDynamicPad: OperationImporter = (block, op) => {
   const interior = block.dims(op, 4);
   if (!isStaticShape(interior)) {
-    throw unsupportedOperation(op, block.builder.source, "the interior padding is symbolic");
+    throw unsupportedOperation(op, block.sourceText, "the interior padding is symbolic");
   }
   return pad(block, op, block.dims(op, 2), block.dims(op, 3), interior);
 };

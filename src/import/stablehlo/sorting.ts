@@ -136,7 +136,7 @@ const importSort: OperationImporter = (block, op) => {
   if (order === undefined) {
     throw unsupportedOperation(
       op,
-      block.builder.source,
+      block.sourceText,
       "a sort compares its elements in a way that is not supported",
       "sort with jax.lax.sort or jax.numpy.sort",
     );

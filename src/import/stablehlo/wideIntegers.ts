@@ -40,7 +40,7 @@ export function refuse64Bits(
   if (!values.some(isWide)) return;
   throw unsupportedOperation(
     op,
-    block.builder.source,
+    block.sourceText,
     `${op.name} works on the bits of 64-bit values, which are computed in 32 bits`,
     "export the function with jax_enable_x64 off",
   );

@@ -73,7 +73,7 @@ export const importDynamicReduceWindow: OperationImporter = (block, op) => {
     if (isStaticShape(dims)) return dims;
     throw unsupportedOperation(
       op,
-      block.builder.source,
+      block.sourceText,
       "a stride or dilation of a window is symbolic",
     );
   };
