@@ -19,6 +19,7 @@ import {
   alignRight,
   at,
   invalid,
+  isEmptyShape,
   isSingle,
   moveSmall,
   shapeMismatch,
@@ -43,7 +44,9 @@ function keepsOrder(shape: Shape, permutation: readonly number[]): boolean {
 /** Transposes, by a reshape where that is enough. */
 export function permute(tf: Tf, x: Tensor, permutation: readonly number[]): Tensor {
   if (permutation.every((axis, place) => axis === place)) return x;
-  if (!keepsOrder(x.shape, permutation)) return tf.transpose(x, permutation);
+  // Transposing nothing divides by zero on wasm.
+  const moves = !isEmptyShape(x.shape) && !keepsOrder(x.shape, permutation);
+  if (moves) return tf.transpose(x, permutation);
   return tf.reshape(
     x,
     permutation.map((axis) => at(x.shape, axis)),

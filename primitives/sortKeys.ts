@@ -7,17 +7,21 @@ import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
 import { flipSign } from "./reduce.js";
 import { dtypeMismatch } from "./support.js";
 
-/** Above half the largest float32, so that it is free to stand for infinity. */
-const BEYOND = 2e38;
+/**
+ * Numbers above half the largest float32, free to stand for infinity and NaN. TopKV2 needs finite
+ * keys: on cpu and webgl it subtracts them, and two infinities would make NaN.
+ */
+const INFINITY_PLACE = 2e38;
+const NAN_PLACE = 3e38;
 
 /**
- * Half the number, with infinities at ±2e38: NaN gets a place of its own at ±infinity. Halving
- * keeps all numbers apart but the very smallest (subnormal) ones.
+ * Half the number, with infinities and NaN at places of their own. Halving keeps all numbers apart
+ * but the very smallest (subnormal) ones.
  */
 function halved(tf: Tf, x: Tensor, factor: 0.5 | -0.5, nanPlace: number): Tensor {
   const half = tf.binary("Mul", x, tf.scalar(factor, "float32"));
-  const low = tf.binary("Maximum", half, tf.scalar(-BEYOND, "float32"));
-  const bounded = tf.binary("Minimum", low, tf.scalar(BEYOND, "float32"));
+  const low = tf.binary("Maximum", half, tf.scalar(-INFINITY_PLACE, "float32"));
+  const bounded = tf.binary("Minimum", low, tf.scalar(INFINITY_PLACE, "float32"));
   return tf.select(tf.unary("IsNan", x), tf.scalar(nanPlace, "float32"), bounded);
 }
 
@@ -32,7 +36,7 @@ function realKey(tf: Tf, x: Tensor, dtype: DType, order: "ascending" | "descendi
   switch (kindOf(dtype)) {
     case "float":
       // NaN is the largest number: last in ascending order, first in descending order.
-      return halved(tf, x, isAscending ? -0.5 : 0.5, isAscending ? -Infinity : Infinity);
+      return halved(tf, x, isAscending ? -0.5 : 0.5, isAscending ? -NAN_PLACE : NAN_PLACE);
     case "bool": {
       const integer = tf.cast(x, "int32");
       return isAscending ? complement(tf, integer) : integer;
