@@ -31,10 +31,18 @@ export function expectedLeaves(
     const sizes = shape.map((dim) => (typeof dim === "number" ? dim : printDim(dim)));
     return [{ path: pathBelow(input), dtype, shape: sizes, position }];
   });
-  if (leaves.length > 0) return leaves;
+  if (leaves.length > 0 || isEmptyArgument(program, key)) return leaves;
   throw new Jax2TfjsError("no-such-argument", `the program has no argument ${key} with leaves`, {
     fix: `its arguments are ${argumentNames(program).join(", ") || "none"}`,
   });
+}
+
+/** An argument may be an empty dict: the weights are constants of the program then. */
+function isEmptyArgument({ inTree }: Program, key: string): boolean {
+  const [positional, keyword] = inTree.children ?? [];
+  const place = keyword?.keys?.indexOf(key) ?? -1;
+  const argument = positional?.children?.[Number(key)] ?? keyword?.children?.[place];
+  return argument !== undefined && argument.kind !== "leaf";
 }
 
 /** The key path from the argument down: names from the module, where custom nodes have them. */

@@ -1,53 +1,8 @@
 // Builds the page and serves it: `npm run example:digits:serve`, then open the printed URL.
 // PORT names another port than 8000; PORT=0 takes any free one.
-import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import { extname, resolve, sep } from "node:path";
 import { buildPage, pageFolder } from "./buildPage.js";
-
-const mimeTypes: Readonly<Record<string, string>> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-  ".json": "application/json",
-  ".wasm": "application/wasm",
-};
-
-/** A server for the files of `folder`, and for nothing else. */
-function serverOf(folder: string): Server {
-  return createServer((request, response) => {
-    void (async () => {
-      try {
-        const { pathname } = new URL(request.url ?? "/", "http://localhost");
-        const file = resolve(folder, `.${decodeURIComponent(pathname)}`);
-        if (file !== folder && !file.startsWith(folder + sep)) throw new Error("outside");
-        const path = file === folder ? resolve(folder, "index.html") : file;
-        const body = await readFile(path);
-        const type = mimeTypes[extname(path)] ?? "application/octet-stream";
-        response.writeHead(200, { "content-type": type, "cache-control": "no-cache" }).end(body);
-      } catch {
-        response.writeHead(404, { "content-type": "text/plain" }).end("not found");
-      }
-    })();
-  });
-}
-
-/** Listens on `port`, or on any free one if that is taken. */
-async function listen(server: Server, port: number): Promise<number> {
-  const attempt = (wanted: number): Promise<void> =>
-    new Promise((done, fail) => {
-      server.once("error", fail);
-      server.listen(wanted, "127.0.0.1", () => {
-        server.off("error", fail);
-        done();
-      });
-    });
-  await attempt(port).catch(() => attempt(0));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server has no port");
-  return address.port;
-}
+import { serveFolder } from "./serveFolder.js";
 
 await buildPage();
-const port = await listen(serverOf(pageFolder), Number(process.env.PORT ?? 8000));
-console.log(`Draw digits at http://localhost:${port} (Ctrl+C ends)`);
+const { url } = await serveFolder(pageFolder, Number(process.env.PORT ?? 8000));
+console.log(`Draw digits at ${url} (Ctrl+C ends)`);

@@ -17,7 +17,7 @@ function arc(
   [radiusX, radiusY]: readonly [number, number],
   [from, to]: readonly [number, number],
 ): Stroke {
-  const steps = 24;
+  const steps = 16;
   return Array.from({ length: steps + 1 }, (_, step): Point => {
     const angle = ((from + ((to - from) * step) / steps) * Math.PI) / 180;
     return { x: x + radiusX * Math.cos(angle), y: y + radiusY * Math.sin(angle) };

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { loadGraphModel, type GraphModel } from "@tensorflow/tfjs-converter";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
+import { fileHandler } from "../../examples/snippets/fileHandler.js";
 import { convert, type ConvertedModel } from "../../src/convert.js";
 import type { BoundParameter } from "../../src/import/params/bind.js";
 import { readParameters } from "../../src/import/params/readParameters.js";
@@ -58,26 +59,6 @@ export class Conversions {
   dispose(): void {
     rmSync(this.#root, { recursive: true, force: true });
   }
-}
-
-/** What a user writes to load a model from disk with plain tfjs: nothing of jax2tfjs is in it. */
-function fileHandler(folder: string): tf.io.IOHandler {
-  return {
-    load: () => {
-      const json = JSON.parse(readFileSync(join(folder, "model.json"), "utf8")) as tf.io.ModelJSON;
-      const files = json.weightsManifest.flatMap((group) => group.paths);
-      const weights = Buffer.concat(files.map((name) => readFileSync(join(folder, name))));
-      const weightData = new Uint8Array(weights).buffer;
-      const weightSpecs = json.weightsManifest.flatMap((group) => group.weights);
-      const { modelTopology, signature } = json;
-      return Promise.resolve({
-        modelTopology,
-        weightSpecs,
-        weightData,
-        ...(signature === undefined ? {} : { signature }),
-      });
-    },
-  };
 }
 
 /** Runs the saved model at every recorded batch size and compares with JAX. */
