@@ -122,7 +122,8 @@ export async function checkEager(
   }
 }
 
-function expectRecorded(
+/** Compares one run's results with the recorded ones, dtypes and shapes included. */
+export function expectRecorded(
   { meta }: RecordedModel,
   batch: number,
   actual: readonly HostArray[],

@@ -41,11 +41,16 @@ export interface RecordedRun {
   readonly outputs: readonly HostArray[];
 }
 
+/** The model in a folder of the corpus. */
+export function recordedModel(path: string): RecordedModel {
+  return { path, meta: JSON.parse(readOracleText(`${path}/meta.json`)) as ModelMeta };
+}
+
 function modelsIn(folder: string): RecordedModel[] {
   return listOracle(folder)
     .map((name) => `${folder}/${name}`)
     .filter((path) => existsSync(join(oracleRoot(), path, "model.jaxexport")))
-    .map((path) => ({ path, meta: JSON.parse(readOracleText(`${path}/meta.json`)) as ModelMeta }));
+    .map(recordedModel);
 }
 
 /** Models of one part of the corpus, sorted by path. */

@@ -1,0 +1,106 @@
+// Converted models in headless Chromium, loaded by plain TensorFlow.js from a web server: on wasm and
+// on webgl they give what JAX recorded, at every recorded batch size.
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { kindOf } from "../../src/ir/dtypes.js";
+import { fromNumbers, toNumbers, type HostArray } from "../../src/ir/hostArray.js";
+import { interfaceOf, modelFilesOf } from "../../src/run/modelFiles.js";
+import { Conversions, expectRecorded } from "../oracle/convertedModels.js";
+import { recordedModel, recordedRuns } from "../oracle/recordedModels.js";
+import { inCi } from "../support/backends.js";
+import { launchChromium, openTestPage, whyNoChromium, type TestPage } from "../support/chromium.js";
+
+const models = [
+  "public/models/mlp",
+  "public/models/cnn_mnist",
+  "public/models/lstm_seq",
+  "public/models/bert_mini",
+  "public/models/digits_cnn",
+].map(recordedModel);
+
+/** A tensor on its way to or from the page. */
+interface PageTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
+}
+
+const source = `
+  import "@tensorflow/tfjs-backend-webgl";
+  import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+  import { loadGraphModel } from "@tensorflow/tfjs-converter";
+  import * as tf from "@tensorflow/tfjs-core";
+  setWasmPaths("/wasm/");
+  globalThis.runModel = async ({ backend, url, inputs, outputs, needsAsync }) => {
+    if (!(await tf.setBackend(backend))) throw new Error("no backend " + backend);
+    const model = await loadGraphModel(url);
+    const feeds = Object.fromEntries(Object.entries(inputs).map(([key, { dtype, shape, values }]) =>
+      [key, tf.tensor(values, shape, dtype)]));
+    const results = needsAsync
+      ? await model.executeAsync(feeds, outputs)
+      : model.execute(feeds, outputs);
+    const read = [results].flat().map(async (tensor) =>
+      ({ dtype: tensor.dtype, shape: tensor.shape, values: Array.from(await tensor.data()) }));
+    const values = await Promise.all(read);
+    tf.dispose([feeds, results]);
+    model.dispose();
+    return { backend: tf.getBackend(), results: values };
+  };
+`;
+
+function toPage(array: HostArray): PageTensor {
+  const { dtype, shape } = array;
+  const kind = kindOf(dtype);
+  if (kind !== "float" && kind !== "signed") throw new Error(`no ${dtype} inputs in this test`);
+  const tensorType = kind === "float" ? "float32" : "int32";
+  return { dtype: tensorType, shape, values: Array.from(toNumbers(array)) };
+}
+
+const reason = whyNoChromium();
+
+describe(reason ?? "models", { skip: reason !== undefined && !inCi }, () => {
+  const conversions = new Conversions();
+  let browser: Browser;
+  let testPage: TestPage;
+  beforeAll(async () => {
+    const folders = models.map((model) => [
+      `/${model.path}/`,
+      { path: conversions.get(model).folder },
+    ]);
+    browser = await launchChromium();
+    testPage = await openTestPage(browser, source, Object.fromEntries(folders));
+  });
+  afterAll(async () => {
+    await testPage.close();
+    await browser.close();
+    conversions.dispose();
+  });
+
+  describe.each(["wasm", "webgl"])("%s", (backend) => {
+    test.each(models)("$path", async (model) => {
+      const { description } = modelFilesOf(conversions.get(model).model);
+      const { inputKeys, outputKeys, outputs, needsAsync } = interfaceOf(description);
+      for (const run of recordedRuns(model)) {
+        const call = {
+          backend,
+          url: `/${model.path}/model.json`,
+          inputs: Object.fromEntries(
+            run.inputs.map((array, index) => [inputKeys[index]?.[0], toPage(array)]),
+          ),
+          outputs: outputKeys.flat(),
+          needsAsync,
+        };
+        const answer = (await testPage.page.evaluate(`runModel(${JSON.stringify(call)})`)) as {
+          readonly backend: string;
+          readonly results: readonly PageTensor[];
+        };
+        expect(answer.backend).toBe(backend);
+        const actual = answer.results.map(({ shape, values }, index) =>
+          fromNumbers(outputs[index]?.dtype ?? "float32", shape, values),
+        );
+        expectRecorded(model, run.batch, actual, run.outputs);
+      }
+      expect(testPage.errors).toEqual([]);
+    });
+  });
+});
