@@ -2,8 +2,7 @@
  * Passes that change no value: inlining of calls, removal of unused equations, sharing of equal
  * ones. Each takes a program and returns a program.
  */
-import { hashKey, DimExpr } from "../ir/dims.js";
-import { isHostArray, type HostArray } from "../ir/hostArray.js";
+import type { HostArray } from "../ir/hostArray.js";
 import {
   closedJaxpr,
   isClosedJaxpr,
@@ -16,6 +15,7 @@ import {
   type Var,
 } from "../ir/jaxpr.js";
 import type { ParamValue, Params } from "../ir/params.js";
+import { atomKey, Numbering, paramKey } from "./keys.js";
 
 /** Maps every inner program of the parameters. */
 export function mapPrograms(params: Params, map: (program: ClosedJaxpr) => ClosedJaxpr): Params {
@@ -108,39 +108,6 @@ export function removeUnused(program: ClosedJaxpr): ClosedJaxpr {
     { ...jaxpr, constvars: constants.map(({ variable }) => variable), equations: kept.reverse() },
     constants.map(({ array }) => array),
   );
-}
-
-/** Identity numbers for what has no useful text: variables, arrays, programs. */
-class Numbering {
-  readonly #numbers = new Map<unknown, number>();
-
-  of(item: unknown): number {
-    const known = this.#numbers.get(item) ?? this.#numbers.size;
-    this.#numbers.set(item, known);
-    return known;
-  }
-}
-
-function paramKey(value: ParamValue, numbering: Numbering): string {
-  if (value instanceof DimExpr) return hashKey(value);
-  if (isClosedJaxpr(value) || isHostArray(value)) return `#${numbering.of(value)}`;
-  if (value !== null && typeof value === "object") {
-    const entries = Object.entries(value as Readonly<Record<string, ParamValue>>);
-    return `{${entries.map(([key, item]) => `${key}:${paramKey(item, numbering)}`).join(",")}}`;
-  }
-  return Object.is(value, -0) ? "-0" : String(value);
-}
-
-function atomKey(atom: Atom, numbering: Numbering): string {
-  if (atom.kind === "var") return `v${numbering.of(atom)}`;
-  const { value, aval } = atom;
-  const text =
-    typeof value === "object"
-      ? `${value.re},${value.im}`
-      : Object.is(value, -0)
-        ? "-0"
-        : String(value);
-  return `${text}:${aval.dtype}`;
 }
 
 /** Computes equal equations once. */

@@ -6,8 +6,15 @@
 import { isStaticShape } from "../ir/dims.js";
 import { isComplex, kindOf } from "../ir/dtypes.js";
 import { elementCount, fromNumbers, valuesOf, type HostArray } from "../ir/hostArray.js";
-import type { Atom, ClosedJaxpr, Equation, Literal, LiteralValue, Var } from "../ir/jaxpr.js";
-import { subJaxprs } from "../ir/jaxpr.js";
+import {
+  subJaxprs,
+  type Atom,
+  type ClosedJaxpr,
+  type Equation,
+  type Literal,
+  type LiteralValue,
+  type Var,
+} from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
 import type { Row } from "./rewrite.js";
 

@@ -7,6 +7,7 @@ import { inlineCalls, removeUnused, shareEqual } from "./cleanup.js";
 import { foldConstants } from "./fold.js";
 import { recoverRows } from "./recover.js";
 import { rewriteProgram } from "./rewrite.js";
+import { joinProducts } from "./products.js";
 import { joinSlices } from "./slices.js";
 import { simplifyRows } from "./simplify.js";
 import { unrollLoops } from "./unroll.js";
@@ -27,5 +28,6 @@ export function optimize(program: ClosedJaxpr, options: OptimizeOptions): Closed
   const shared = shareEqual(removeUnused(simplified));
   const recovered = removeUnused(rewriteProgram(shared, recoverRows));
   const simple = removeUnused(shareEqual(rewriteProgram(recovered, simplifyRows)));
-  return removeUnused(joinSlices(simple));
+  const joined = joinSlices(joinProducts(simple));
+  return removeUnused(shareEqual(joinProducts(joined)));
 }

@@ -87,7 +87,7 @@ const knownPredicate: Row = {
       const chosen = rest[Number(value)];
       return chosen !== undefined && sameType(equation, chosen) ? [chosen] : null;
     }
-    const branches = equation.params["branches"];
+    const branches = equation.params.branches;
     if (!Array.isArray(branches)) return null;
     const index = Math.min(Math.max(Number(value), 0), branches.length - 1);
     const branch: unknown = branches[index];
@@ -180,7 +180,7 @@ const staticSlice: Row = {
     const [x, ...starts] = equation.inputs;
     if (x === undefined) return null;
     const literal = literalStarts(starts, match);
-    const sizes = equation.params["slice_sizes"] as readonly Dim[];
+    const sizes = equation.params.slice_sizes as readonly Dim[];
     const begin = literal === null ? null : staticStarts(literal, x.aval.shape, sizes);
     if (begin === null) return null;
     const limits = begin.map((start, axis): Dim => {

@@ -15,6 +15,7 @@ import {
 import { erased } from "../ir/primitive.js";
 import type { Params } from "../ir/params.js";
 import { mapPrograms } from "./cleanup.js";
+import { atomKey, Numbering, paramKey } from "./keys.js";
 
 /** A slice with stride 1 along one axis at a known place. */
 interface Cut {
@@ -119,21 +120,16 @@ function sinkSlices(program: ClosedJaxpr): ClosedJaxpr {
     for (const output of equation.outputs) definitions.set(output, equation);
   }
   const groups = new Map<string, Applied[]>();
-  const numbers = new Map<Atom, number>();
-  const numberOf = (atom: Atom): number => {
-    const known = numbers.get(atom) ?? numbers.size;
-    numbers.set(atom, known);
-    return known;
-  };
+  const numbering = new Numbering();
   for (const equation of jaxpr.equations) {
     const applied = appliedToCuts(equation, definitions);
     if (applied === null) continue;
     const operands = equation.inputs.map((atom) => {
-      if (atom.kind === "literal") return `${String(atom.value)}:${atom.aval.dtype}`;
       const cut = asCut(definitions.get(atom));
-      return cut === null ? `=${numberOf(atom)}` : `#${numberOf(cut.operand)}`;
+      return cut === null ? atomKey(atom, numbering) : `#${atomKey(cut.operand, numbering)}`;
     });
-    const key = `${equation.primitive.name} ${JSON.stringify(equation.params)} ${applied.cut.axis} ${operands.join(" ")}`;
+    const params = paramKey(equation.params, numbering);
+    const key = `${equation.primitive.name}${params} ${applied.cut.axis} ${operands.join(" ")}`;
     groups.set(key, [...(groups.get(key) ?? []), applied]);
   }
   const moved = new Map<Equation, { readonly whole: Equation; readonly cut: Cut }>();

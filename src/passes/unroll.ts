@@ -33,8 +33,8 @@ interface Loop {
 function asLoop(equation: Equation): Loop | null {
   const params: Params = equation.params;
   const { cond_jaxpr: condition, body_jaxpr: body } = params;
-  const conditionCount = params["cond_nconsts"];
-  const bodyCount = params["body_nconsts"];
+  const conditionCount = params.cond_nconsts;
+  const bodyCount = params.body_nconsts;
   if (!isProgram(condition) || !isProgram(body)) return null;
   if (typeof conditionCount !== "number" || typeof bodyCount !== "number") return null;
   const start = conditionCount + bodyCount;

@@ -1,0 +1,346 @@
+/**
+ * Joins matrix products: several products of one array with different weights (the gates of a
+ * recurrent cell) become one with the weights side by side, and products of all steps of a sequence
+ * with the same weight one product of the whole sequence.
+ */
+import { broadcastInDim } from "../../primitives/shape.js";
+import { concatenate, slice, unstack } from "../../primitives/slice.js";
+import { dimEquals, type Shape } from "../ir/dims.js";
+import type { ShapedArray } from "../ir/aval.js";
+import {
+  closedJaxpr,
+  newVar,
+  type Atom,
+  type ClosedJaxpr,
+  type Equation,
+  type Var,
+} from "../ir/jaxpr.js";
+import { erased, type Primitive } from "../ir/primitive.js";
+import type { DotDimensionNumbers, Params } from "../ir/params.js";
+import { mapPrograms } from "./cleanup.js";
+
+/**
+ * Joined weights are put together anew at each call, so that each stays replaceable by name: worth
+ * it only where many products share the copy, as the steps of an unrolled loop do.
+ */
+const minUses = 4;
+
+/** `x [..., k]` times `weight [k, n]`, the weight an input or constant of the program. */
+interface Product {
+  readonly equation: Equation;
+  readonly x: Var;
+  readonly weight: Var;
+  /** The `add` of a bias vector, if that is the only use of the product. */
+  readonly biased: { readonly equation: Equation; readonly bias: Var } | null;
+}
+
+interface Context {
+  readonly definitions: ReadonlyMap<Atom, Equation>;
+  readonly users: ReadonlyMap<Atom, readonly Equation[]>;
+  readonly given: ReadonlySet<Atom>;
+  readonly returned: ReadonlySet<Atom>;
+  readonly order: ReadonlyMap<Equation, number>;
+}
+
+/** The product that the program computes first: the joined one takes its place. */
+function earliest(
+  products: readonly Product[],
+  order: ReadonlyMap<Equation, number>,
+): Product | undefined {
+  const place = ({ equation }: Product): number => order.get(equation) ?? 0;
+  return products.toSorted((a, b) => place(a) - place(b))[0];
+}
+
+function contextOf({ jaxpr }: ClosedJaxpr): Context {
+  const definitions = new Map<Atom, Equation>();
+  const users = new Map<Atom, Equation[]>();
+  for (const equation of jaxpr.equations) {
+    for (const output of equation.outputs) definitions.set(output, equation);
+    for (const input of equation.inputs) {
+      const known = users.get(input);
+      if (known === undefined) users.set(input, [equation]);
+      else known.push(equation);
+    }
+  }
+  const given = new Set<Atom>([...jaxpr.constvars, ...jaxpr.invars]);
+  const order = new Map(jaxpr.equations.map((equation, index) => [equation, index]));
+  return { definitions, users, given, returned: new Set<Atom>(jaxpr.outvars), order };
+}
+
+/** Joins products where that makes fewer and larger ones. */
+export function joinProducts(program: ClosedJaxpr): ClosedJaxpr {
+  const inner = mapInner(program);
+  return joinSteps(joinWeights(inner));
+}
+
+function mapInner(program: ClosedJaxpr): ClosedJaxpr {
+  const equations = program.jaxpr.equations.map((equation) => ({
+    ...equation,
+    params: mapPrograms(equation.params, joinProducts),
+  }));
+  return closedJaxpr({ ...program.jaxpr, equations }, program.consts);
+}
+
+function asProduct(equation: Equation, context: Context): Product | null {
+  const [x, weight] = equation.inputs;
+  if (equation.primitive.name !== "dot_general" || x?.kind !== "var" || weight?.kind !== "var") {
+    return null;
+  }
+  const [[lhs, rhs], batch] = equation.params.dimension_numbers as DotDimensionNumbers;
+  const isPlain =
+    lhs.length === 1 &&
+    lhs[0] === x.aval.shape.length - 1 &&
+    rhs[0] === 0 &&
+    weight.aval.shape.length === 2 &&
+    batch[0].length === 0;
+  if (!isPlain || !context.given.has(weight)) return null;
+  return { equation, x, weight, biased: biasOf(equation, context) };
+}
+
+function biasOf(equation: Equation, context: Context): Product["biased"] {
+  const [output] = equation.outputs;
+  const [user, ...others] = output === undefined ? [] : (context.users.get(output) ?? []);
+  if (output === undefined || user?.primitive.name !== "add" || others.length > 0) return null;
+  if (context.returned.has(output)) return null;
+  const other = user.inputs.find((atom) => atom !== output);
+  const spread = other === undefined ? undefined : context.definitions.get(other);
+  const [bias] = spread?.inputs ?? [];
+  const dimensions = spread?.params.broadcast_dimensions as readonly number[] | undefined;
+  const isVector =
+    spread?.primitive.name === "broadcast_in_dim" &&
+    bias?.kind === "var" &&
+    bias.aval.shape.length === 1 &&
+    dimensions?.[0] === output.aval.shape.length - 1;
+  if (!isVector || !context.given.has(bias)) return null;
+  return { equation: user, bias };
+}
+
+/** Products of one array, with weights that are used side by side elsewhere too. */
+function joinWeights(program: ClosedJaxpr): ClosedJaxpr {
+  const context = contextOf(program);
+  const byArray = new Map<Var, Product[]>();
+  for (const equation of program.jaxpr.equations) {
+    const product = asProduct(equation, context);
+    if (product === null) continue;
+    byArray.set(product.x, [...(byArray.get(product.x) ?? []), product]);
+  }
+  const numbers = new Map<Var, number>();
+  const numberOf = (variable: Var): number => {
+    const number = numbers.get(variable) ?? numbers.size;
+    numbers.set(variable, number);
+    return number;
+  };
+  const families = new Map<string, (readonly Product[])[]>();
+  for (const products of byArray.values()) {
+    const ordered = products.toSorted((a, b) => numberOf(a.weight) - numberOf(b.weight));
+    const key = ordered.map(({ weight }) => numberOf(weight)).join();
+    if (products.length > 1) families.set(key, [...(families.get(key) ?? []), ordered]);
+  }
+  const joiner = new Joiner();
+  for (const family of families.values()) {
+    if (family.length < minUses) continue;
+    for (const products of family) joiner.join(products, context.order);
+  }
+  return joiner.apply(program);
+}
+
+/** Collects joined products and puts them into the program. */
+class Joiner {
+  /** Side-by-side weights and biases; they depend on inputs only, so they come first. */
+  readonly #prelude: Equation[] = [];
+  readonly #sideBySide = new Map<string, Var>();
+  readonly #identity = new Map<Var, number>();
+  readonly #replaced = new Map<Equation, readonly Equation[]>();
+
+  join(products: readonly Product[], order: ReadonlyMap<Equation, number>): void {
+    const first = earliest(products, order);
+    if (first === undefined) return;
+    const biases = products.flatMap(({ biased }) => biased ?? []);
+    const withBias = biases.length === products.length;
+    const sizes = products.map(({ weight }) => weight.aval.shape[1] ?? 0);
+    if (!sizes.every((size) => typeof size === "number")) return;
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    const weight = this.#concatenated(
+      products.map((product) => product.weight),
+      1,
+      first.equation,
+    );
+    const shape: Shape = [...first.x.aval.shape.slice(0, -1), total];
+    const aval = (of: Equation): ShapedArray => ({
+      ...(of.outputs[0]?.aval ?? first.x.aval),
+      shape,
+    });
+    const whole = newVar(aval(first.equation));
+    const made: Equation[] = [{ ...first.equation, inputs: [first.x, weight], outputs: [whole] }];
+    const result = withBias ? this.#addBias(biases, whole, made) : whole;
+    let start = 0;
+    products.forEach((product, index) => {
+      const target = withBias ? product.biased?.equation : product.equation;
+      const limit = start + (sizes[index] ?? 0);
+      if (target !== undefined) made.push(pieceOf(target, result, start, limit));
+      start = limit;
+    });
+    for (const product of products) {
+      this.#replaced.set(product.equation, []);
+      if (withBias && product.biased !== null) this.#replaced.set(product.biased.equation, []);
+    }
+    this.#replaced.set(first.equation, made);
+  }
+
+  #addBias(
+    biases: readonly { readonly equation: Equation; readonly bias: Var }[],
+    whole: Var,
+    made: Equation[],
+  ): Var {
+    const [first] = biases;
+    if (first === undefined) return whole;
+    const bias = this.#concatenated(
+      biases.map((entry) => entry.bias),
+      0,
+      first.equation,
+    );
+    const { shape } = whole.aval;
+    const spread = newVar({ ...bias.aval, shape });
+    const sum = newVar(whole.aval);
+    const params = { shape, broadcast_dimensions: [shape.length - 1] };
+    made.push(equationLike(first.equation, erased(broadcastInDim), [bias], [spread], params), {
+      ...first.equation,
+      inputs: [whole, spread],
+      outputs: [sum],
+    });
+    return sum;
+  }
+
+  #concatenated(parts: readonly Var[], dimension: number, like: Equation): Var {
+    const key = parts.map((part) => this.#numberOf(part)).join();
+    const known = this.#sideBySide.get(key);
+    if (known !== undefined) return known;
+    const [first] = parts;
+    if (first === undefined) throw new Error("internal error: no weights to join");
+    const total = parts.reduce((sum, part) => sum + Number(part.aval.shape[dimension]), 0);
+    const shape = first.aval.shape.map((size, axis) => (axis === dimension ? total : size));
+    const joined = newVar({ ...first.aval, shape });
+    this.#prelude.push(equationLike(like, erased(concatenate), parts, [joined], { dimension }));
+    this.#sideBySide.set(key, joined);
+    return joined;
+  }
+
+  #numberOf(variable: Var): number {
+    const number = this.#identity.get(variable) ?? this.#identity.size;
+    this.#identity.set(variable, number);
+    return number;
+  }
+
+  apply(program: ClosedJaxpr): ClosedJaxpr {
+    if (this.#replaced.size === 0) return program;
+    const { jaxpr, consts } = program;
+    const rest = jaxpr.equations.flatMap((equation) => this.#replaced.get(equation) ?? [equation]);
+    return closedJaxpr({ ...jaxpr, equations: [...this.#prelude, ...rest] }, consts);
+  }
+}
+
+function equationLike(
+  like: Equation,
+  primitive: Primitive,
+  inputs: readonly Atom[],
+  outputs: readonly Var[],
+  params: Params,
+): Equation {
+  return { primitive, inputs, outputs, params, source: like.source };
+}
+
+/** The columns `start` to `limit` of the joined result, under the name of what they replace. */
+function pieceOf(target: Equation, whole: Var, start: number, limit: number): Equation {
+  const { shape } = whole.aval;
+  const last = shape.length - 1;
+  return equationLike(target, erased(slice), [whole], target.outputs, {
+    start_indices: shape.map((_, axis) => (axis === last ? start : 0)),
+    limit_indices: shape.map((size, axis) => (axis === last ? limit : size)),
+    strides: null,
+  });
+}
+
+/** Products of every piece of an `unstack` with one weight: one product, then the `unstack`. */
+function joinSteps(program: ClosedJaxpr): ClosedJaxpr {
+  const context = contextOf(program);
+  const replaced = new Map<Equation, readonly Equation[]>();
+  for (const equation of program.jaxpr.equations) {
+    if (equation.primitive.name !== "unstack") continue;
+    joinUnstacked(equation, context, replaced);
+  }
+  if (replaced.size === 0) return program;
+  const equations = program.jaxpr.equations.flatMap(
+    (equation) => replaced.get(equation) ?? [equation],
+  );
+  return closedJaxpr({ ...program.jaxpr, equations }, program.consts);
+}
+
+function joinUnstacked(
+  equation: Equation,
+  context: Context,
+  replaced: Map<Equation, readonly Equation[]>,
+): void {
+  const [x] = equation.inputs;
+  const axis = Number(equation.params.axis);
+  if (x?.kind !== "var" || axis >= x.aval.shape.length - 1) return;
+  const byWeight = new Map<Var, Map<Var, Product>>();
+  for (const piece of equation.outputs) {
+    for (const user of context.users.get(piece) ?? []) {
+      const product = asGivenProduct(user, piece, context);
+      if (product === null) continue;
+      const products = byWeight.get(product.weight) ?? new Map<Var, Product>();
+      byWeight.set(product.weight, products.set(piece, product));
+    }
+  }
+  for (const products of byWeight.values()) {
+    const ordered = equation.outputs.flatMap((piece) => products.get(piece) ?? []);
+    const first = earliest(ordered, context.order);
+    if (first === undefined || ordered.length !== equation.outputs.length) continue;
+    const whole = wholeProduct(first, x, axis, ordered);
+    if (whole.length === 0) continue;
+    for (const product of ordered) replaced.set(product.equation, []);
+    replaced.set(first.equation, whole);
+  }
+}
+
+function asGivenProduct(user: Equation, piece: Var, context: Context): Product | null {
+  const product = asProduct(user, { ...context, given: withJoined(context) });
+  return product?.x === piece ? product : null;
+}
+
+/** Weights that exist before any step: inputs, and inputs put side by side. */
+function withJoined({ given, definitions }: Context): ReadonlySet<Atom> {
+  const result = new Set(given);
+  for (const [atom, { primitive, inputs }] of definitions) {
+    if (primitive.name === "concatenate" && inputs.every((input) => given.has(input)))
+      result.add(atom);
+  }
+  return result;
+}
+
+function wholeProduct(
+  first: Product,
+  x: Var,
+  axis: number,
+  ordered: readonly Product[],
+): readonly Equation[] {
+  const rank = x.aval.shape.length;
+  const columns = first.weight.aval.shape[1] ?? 0;
+  const piece = first.equation.outputs[0];
+  if (piece === undefined || !dimEquals(piece.aval.shape.at(-1) ?? -1, columns)) return [];
+  const whole = newVar({ ...piece.aval, shape: [...x.aval.shape.slice(0, -1), columns] });
+  const dimensions: DotDimensionNumbers = [
+    [[rank - 1], [0]],
+    [[], []],
+  ];
+  const outputs = ordered.flatMap(({ equation }) => equation.outputs);
+  return [
+    {
+      ...first.equation,
+      inputs: [x, first.weight],
+      outputs: [whole],
+      params: { ...first.equation.params, dimension_numbers: dimensions },
+    },
+    equationLike(first.equation, erased(unstack), [whole], outputs, { axis }),
+  ];
+}
