@@ -29,5 +29,5 @@ export function optimize(program: ClosedJaxpr, options: OptimizeOptions): Closed
   const recovered = removeUnused(rewriteProgram(shared, recoverRows));
   const simple = removeUnused(shareEqual(rewriteProgram(recovered, simplifyRows)));
   const joined = joinSlices(joinProducts(simple));
-  return removeUnused(shareEqual(joinProducts(joined)));
+  return removeUnused(shareEqual(rewriteProgram(joinProducts(joined), simplifyRows)));
 }

@@ -296,11 +296,28 @@ function joinUnstacked(
     const ordered = equation.outputs.flatMap((piece) => products.get(piece) ?? []);
     const first = earliest(ordered, context.order);
     if (first === undefined || ordered.length !== equation.outputs.length) continue;
-    const whole = wholeProduct(first, x, axis, ordered);
+    const source = beforeTransposition(x, axis, context);
+    const whole = wholeProduct(first, source.x, source.axis, ordered);
     if (whole.length === 0) continue;
     for (const product of ordered) replaced.set(product.equation, []);
     replaced.set(first.equation, whole);
   }
+}
+
+/** The array before a transposition that only moves the axis of the steps. */
+function beforeTransposition(
+  x: Var,
+  axis: number,
+  context: Context,
+): { readonly x: Var; readonly axis: number } {
+  const made = context.definitions.get(x);
+  const [inner] = made?.inputs ?? [];
+  if (made?.primitive.name !== "transpose" || inner?.kind !== "var") return { x, axis };
+  const permutation = made.params.permutation as readonly number[];
+  const others = permutation.filter((_, index) => index !== axis);
+  const inOrder = others.every((from, index) => index === 0 || from > (others[index - 1] ?? 0));
+  const from = permutation[axis] ?? 0;
+  return inOrder && from < permutation.length - 1 ? { x: inner, axis: from } : { x, axis };
 }
 
 function asGivenProduct(user: Equation, piece: Var, context: Context): Product | null {

@@ -2,6 +2,7 @@
  * Rewrites that are exact for every input: identities, known predicates and indices, views of
  * views. Each row is independent of the others' order.
  */
+import { stack } from "../../primitives/slice.js";
 import { dimEquals, isStaticShape, shapeEquals, type Dim, type Shape } from "../ir/dims.js";
 import { isFloat } from "../ir/dtypes.js";
 import { isClosedJaxpr, type Equation } from "../ir/jaxpr.js";
@@ -142,6 +143,34 @@ const broadcastOfView: Row = {
   },
 };
 
+/** Two transpositions are one; pieces stacked and moved are stacked where they belong. */
+const transposeOfMoved: Row = {
+  name: "transpose-of-moved",
+  primitives: ["transpose"],
+  rewrite: (o, equation, match) => {
+    const x = inputAt(equation, 0);
+    const outer = numbersParam(equation, "permutation");
+    const inner = match.made(x, "transpose");
+    if (inner !== undefined) {
+      const first = numbersParam(inner, "permutation");
+      return [
+        o.transpose(
+          inputAt(inner, 0),
+          outer.map((axis) => first[axis] ?? 0),
+        ),
+      ];
+    }
+    const stacked = match.made(x, "stack");
+    const axis = Number(stacked?.params.axis);
+    const others = outer.filter((dimension) => dimension !== axis);
+    const inOrder = others.every(
+      (dimension, index) => index === 0 || dimension > (others[index - 1] ?? 0),
+    );
+    if (stacked === undefined || !inOrder) return null;
+    return o.bind(stack, stacked.inputs, { axis: outer.indexOf(axis) });
+  },
+};
+
 /** Starts as literals, or null. */
 function literalStarts(starts: readonly Value[], match: Match): readonly number[] | null {
   const values = starts.map((start) => match.scalar(start));
@@ -270,6 +299,7 @@ export const simplifyRows: readonly Row[] = [
   neutralOperands,
   knownPredicate,
   broadcastOfView,
+  transposeOfMoved,
   staticSlice,
   stackUpdates,
 ];

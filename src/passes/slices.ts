@@ -44,12 +44,17 @@ function asCut(equation: Equation | undefined): Cut | null {
   return { operand, axis, start, limit };
 }
 
-/** Cuts of one array along one axis that leave nothing out, each place once, in order. */
+/** Three and more cuts that make up this part of an array count as cutting it up whole. */
+const mostOfIt = 0.75;
+
+/** Cuts of one array along one axis, each place once, in order, with what they leave out. */
 interface Partition {
   readonly operand: Var;
   readonly axis: number;
   readonly starts: readonly number[];
   readonly sizes: readonly number[];
+  /** Nothing is left out. */
+  readonly isComplete: boolean;
 }
 
 function partitionOf(cuts: readonly Cut[]): Partition | null {
@@ -57,21 +62,30 @@ function partitionOf(cuts: readonly Cut[]): Partition | null {
   if (first === undefined) return null;
   const { operand, axis } = first;
   const total = operand.aval.shape[axis];
-  const byStart = new Map<number, number>();
+  const limits = new Map<number, number>();
   for (const { start, limit } of cuts) {
-    if ((byStart.get(start) ?? limit) !== limit) return null;
-    byStart.set(start, limit);
+    if ((limits.get(start) ?? limit) !== limit) return null;
+    limits.set(start, limit);
   }
-  const starts = [...byStart.keys()].sort((a, b) => a - b);
-  const limits = starts.map((start) => byStart.get(start) ?? 0);
-  const covers = starts.every((start, index) => start === (index === 0 ? 0 : limits[index - 1]));
-  if (!covers || limits.at(-1) !== total || starts.length < 2) return null;
-  return {
-    operand,
-    axis,
-    starts,
-    sizes: starts.map((start, index) => (limits[index] ?? 0) - start),
+  if (typeof total !== "number" || limits.size < 2) return null;
+  const starts: number[] = [];
+  const sizes: number[] = [];
+  const add = (start: number, limit: number): void => {
+    starts.push(start);
+    sizes.push(limit - start);
   };
+  let [next, covered] = [0, 0];
+  for (const [start, limit] of [...limits].sort((a, b) => a[0] - b[0])) {
+    if (start < next) return null;
+    if (start > next) add(next, start);
+    add(start, limit);
+    covered += limit - start;
+    next = limit;
+  }
+  if (next < total) add(next, total);
+  const isComplete = covered === total;
+  if (!isComplete && (limits.size < 3 || covered < mostOfIt * total)) return null;
+  return { operand, axis, starts, sizes, isComplete };
 }
 
 /** All partitions of a program, by the array and the axis that they cut. */
@@ -133,15 +147,29 @@ function sinkSlices(program: ClosedJaxpr): ClosedJaxpr {
     groups.set(key, [...(groups.get(key) ?? []), applied]);
   }
   const moved = new Map<Equation, { readonly whole: Equation; readonly cut: Cut }>();
+  const whole = partitions(jaxpr.equations);
   for (const group of groups.values()) {
-    const partition = partitionOf(group.map(({ cut }) => cut));
     const first = group[0];
-    if (partition === null || first === undefined) continue;
-    const whole = wholeEquation(first, definitions);
-    for (const { equation, cut } of group) moved.set(equation, { whole, cut });
+    if (first === undefined || !coversEnough(group, whole)) continue;
+    const equation = wholeEquation(first, definitions);
+    for (const applied of group) moved.set(applied.equation, { whole: equation, cut: applied.cut });
   }
   if (moved.size === 0) return program;
   return closedJaxpr({ ...jaxpr, equations: applyMoves(jaxpr.equations, moved) }, program.consts);
+}
+
+/**
+ * Whether applying the equation to the whole array is worth it: to all of its pieces, or to most of
+ * them (three of a recurrent cell's four gates are logistic) where the rest is computed anyway.
+ */
+function coversEnough(
+  group: readonly Applied[],
+  whole: ReadonlyMap<Var, readonly Partition[]>,
+): boolean {
+  const partition = partitionOf(group.map(({ cut }) => cut));
+  if (partition === null || partition.isComplete) return partition !== null;
+  const { operand, axis } = partition;
+  return whole.get(operand)?.some((other) => other.axis === axis && other.isComplete) ?? false;
 }
 
 /** The cut that all non-scalar inputs of an elementwise equation share, of arrays of one shape. */
