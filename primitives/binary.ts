@@ -206,9 +206,10 @@ export const pow = elementwise<NoParams>({
     (o, t, primals, result) => o.mul(t, o.mul(o.log(replaceZero(o, at(primals, 0))), result)),
   ],
   transpose: none("pow is not linear"),
-  tfjs: (tf, args) => {
+  tfjs: (tf, args, { inputs }) => {
     const [x, y] = two(args);
-    return tf.binary("Pow", x, tf.cast(y, "float32"));
+    const isUnsigned = inputs[1]?.aval.dtype === "uint32";
+    return floats.pow(tf, x, isUnsigned ? integers.unsignedToFloat(tf, y) : tf.cast(y, "float32"));
   },
   complex: (tf, args) => complexMath.pow(tf, at(args, 0), at(args, 1)),
 });

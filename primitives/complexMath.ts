@@ -197,12 +197,14 @@ export function pow(tf: Tf, x: Pair, y: Pair): Pair {
 }
 
 const onePlus = (tf: Tf, z: Pair): Pair => ({ re: plus(tf, z.re, number(tf, 1)), im: z.im });
-const oneMinus = (tf: Tf, z: Pair): Pair => onePlus(tf, neg(tf, z));
+/** Root of 1 - z, conjugated twice: b = 0 counts as above the cut, so -b must count as below. */
+const rootOfOneMinus = (tf: Tf, z: Pair): Pair =>
+  conj(tf, sqrt(tf, { re: minus(tf, number(tf, 1), z.re), im: z.im }));
 
 // Kahan's formulas ("Branch cuts for complex elementary functions"), through two square roots.
 
 export function asin(tf: Tf, z: Pair): Pair {
-  const [left, right] = [sqrt(tf, oneMinus(tf, z)), sqrt(tf, onePlus(tf, z))];
+  const [left, right] = [rootOfOneMinus(tf, z), sqrt(tf, onePlus(tf, z))];
   return {
     re: tf.binary("Atan2", z.re, mul(tf, left, right).re),
     im: floats.asinh(tf, mul(tf, conj(tf, left), right).im),
@@ -210,7 +212,7 @@ export function asin(tf: Tf, z: Pair): Pair {
 }
 
 export function acos(tf: Tf, z: Pair): Pair {
-  const [left, right] = [sqrt(tf, oneMinus(tf, z)), sqrt(tf, onePlus(tf, z))];
+  const [left, right] = [rootOfOneMinus(tf, z), sqrt(tf, onePlus(tf, z))];
   return {
     re: times(tf, tf.binary("Atan2", left.re, right.re), number(tf, 2)),
     im: floats.asinh(tf, mul(tf, conj(tf, right), left).im),

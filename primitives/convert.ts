@@ -109,10 +109,8 @@ function convertValue(tf: Tf, input: GraphValue, out: ShapedArray): GraphValue {
   if (!isComplex(from)) {
     return tf.value(convertTensor(tf, tf.broadcastable(input), from, to), out);
   }
-  const { re, im } = tf.pair(input);
-  if (to !== "bool") return tf.value(convertTensor(tf, re, "float32", to), out);
-  const parts = [re, im].map((part) => tf.cast(part, "bool"));
-  return tf.value(tf.binary("LogicalOr", at(parts, 0), at(parts, 1)), out);
+  // The imaginary part is dropped, also on the way to bool.
+  return tf.value(convertTensor(tf, tf.pair(input).re, "float32", to), out);
 }
 
 /** Saturated and truncated (floats) or wrapped (integers) as the conversion has it. */

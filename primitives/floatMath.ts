@@ -52,9 +52,16 @@ export function divide(tf: Tf, x: Tensor, y: Tensor): Tensor {
   return tf.select(undefinedRatio, float(tf, NaN), quotient);
 }
 
-/** The sign, NaN for NaN (tfjs gives 0). */
+/** -1, 0 or 1; zeros and NaN stay as they are. The kernels make NaN 0, wasm also small numbers. */
 export function sign(tf: Tf, x: Tensor): Tensor {
-  return tf.select(tf.unary("IsNan", x), x, tf.unary("Sign", x));
+  const zero = float(tf, 0);
+  const below = tf.select(tf.binary("Less", x, zero), float(tf, -1), x);
+  return tf.select(tf.binary("Greater", x, zero), float(tf, 1), below);
+}
+
+/** The magnitude with the sign of x. */
+export function withSignOf(tf: Tf, x: Tensor, magnitude: Tensor): Tensor {
+  return tf.select(tf.binary("Less", x, float(tf, 0)), tf.unary("Neg", magnitude), magnitude);
 }
 
 /** Rounds half away from zero; adding 0.5 first would be wrong just below 0.5. */
@@ -63,7 +70,7 @@ export function roundAway(tf: Tf, x: Tensor): Tensor {
   const below = tf.unary("Floor", magnitude);
   const up = tf.binary("GreaterEqual", tf.binary("Sub", magnitude, below), float(tf, 0.5));
   const rounded = tf.binary("AddV2", below, tf.cast(up, "float32"));
-  return tf.binary("Mul", tf.unary("Sign", x), rounded);
+  return withSignOf(tf, x, rounded);
 }
 
 /** Uses a polynomial times x near zero, where a kernel loses relative accuracy. */
@@ -113,7 +120,7 @@ export function asinh(tf: Tf, x: Tensor): Tensor {
   const moderate = log1p(tf, tf.binary("AddV2", magnitude, fraction));
   const huge = tf.binary("AddV2", tf.unary("Log", magnitude), float(tf, Math.LN2));
   const isHuge = tf.binary("Greater", magnitude, float(tf, 1e9));
-  return tf.binary("Mul", tf.unary("Sign", x), tf.select(isHuge, huge, moderate));
+  return withSignOf(tf, x, tf.select(isHuge, huge, moderate));
 }
 
 /** log(x + sqrt(x² - 1)): the GPU kernels overflow for large x. */
@@ -131,7 +138,7 @@ export function atanh(tf: Tf, x: Tensor): Tensor {
   const twice = tf.binary("Mul", magnitude, float(tf, 2));
   const ratio = tf.binary("RealDiv", twice, tf.binary("Sub", float(tf, 1), magnitude));
   const half = tf.binary("Mul", log1p(tf, ratio), float(tf, 0.5));
-  return tf.binary("Mul", tf.unary("Sign", x), half);
+  return withSignOf(tf, x, half);
 }
 
 /** Cube root: a power of |x|, improved by one Newton step, with the sign of x. */
@@ -143,11 +150,35 @@ export function cbrt(tf: Tf, x: Tensor): Tensor {
   // Zero and infinity equal their half; the step is 0/0 or inf/inf for them.
   const special = tf.binary("Equal", tf.binary("Mul", x, float(tf, 0.5)), x);
   const better = tf.select(special, root, tf.binary("Sub", root, step));
-  return tf.binary("Mul", tf.unary("Sign", x), better);
+  return withSignOf(tf, x, better);
 }
 
 /** C's fmod: the sign of the dividend; TensorFlow's FloorMod has the divisor's. */
 export function remainder(tf: Tf, x: Tensor, y: Tensor): Tensor {
   const magnitude = tf.binary("FloorMod", tf.unary("Abs", x), tf.unary("Abs", y));
-  return tf.binary("Mul", tf.unary("Sign", x), magnitude);
+  return withSignOf(tf, x, magnitude);
+}
+
+/**
+ * x^y. cpu gives NaN for 1 to the power of NaN and ±1 to that of infinity, which are 1; the GPU
+ * kernels give 0 for 0 to a negative power.
+ */
+export function pow(tf: Tf, x: Tensor, y: Tensor): Tensor {
+  let result = tf.binary("Pow", x, y);
+  const one = float(tf, 1);
+  if (!knownToBe(y, Number.isFinite) && !knownToBe(x, (value) => Math.abs(value) !== 1)) {
+    const minusOne = tf.binary("Equal", x, float(tf, -1));
+    const isOne = tf.binary(
+      "LogicalOr",
+      tf.binary("Equal", x, one),
+      tf.binary("LogicalAnd", minusOne, tf.unary("IsInf", y)),
+    );
+    result = tf.select(isOne, one, result);
+  }
+  const safe = knownToBe(y, (value) => value >= 0) || knownToBe(x, (value) => value !== 0);
+  if (!targets(tf, "webgl", "webgpu") || safe) return result;
+  const isZero = tf.binary("Equal", x, float(tf, 0));
+  const pole = tf.binary("LogicalAnd", isZero, tf.binary("Less", y, float(tf, 0)));
+  const power = tf.binary("Pow", x, tf.unary("Neg", y));
+  return tf.select(pole, tf.binary("RealDiv", one, power), result);
 }

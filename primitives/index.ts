@@ -14,11 +14,14 @@ import * as convert from "./convert.js";
 import * as cumulative from "./cumulative.js";
 import * as dot from "./dot.js";
 import * as dynamic from "./dynamic.js";
+import * as fft from "./fft.js";
 import * as fused from "./fused.js";
 import * as gather from "./gather.js";
+import * as incomplete from "./incomplete.js";
 import * as integer from "./integer.js";
 import * as iota from "./iota.js";
 import * as pad from "./pad.js";
+import * as random from "./random.js";
 import * as reduce from "./reduce.js";
 import * as reduceGeneral from "./reduceGeneral.js";
 import * as scatter from "./scatter.js";
@@ -41,6 +44,7 @@ const families: readonly object[] = [
   convert,
   select,
   special,
+  incomplete,
   complex,
   iota,
   shape,
@@ -59,6 +63,8 @@ const families: readonly object[] = [
   gather,
   scatter,
   sort,
+  fft,
+  random,
   fused,
   control,
   call,

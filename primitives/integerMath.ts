@@ -115,7 +115,9 @@ function withoutZero(tf: Tf, y: Tensor): { readonly safe: Tensor; readonly isZer
 
 function signedDivide(tf: Tf, x: Tensor, y: Tensor, dtype: DType): Tensor {
   const known = knownInteger(y);
+  const lowest = bitsOf(dtype) === 32 ? intMin : NaN;
   if (known === 1) return x;
+  if (known === lowest) return tf.cast(tf.binary("Equal", x, y), "int32");
   if (known === -1) return wrap(tf, sub(tf, int(tf, 0), x), dtype);
   const { safe, isZero } = withoutZero(tf, y);
   // TensorFlow itself traps on -2^31 / -1.
@@ -126,6 +128,11 @@ function signedDivide(tf: Tf, x: Tensor, y: Tensor, dtype: DType): Tensor {
   const inexact = tf.binary("NotEqual", tf.binary("Mul", floor, divisor), x);
   const up = tf.cast(both(tf, inexact, isNegative(tf, floor)), "int32");
   let quotient = add(tf, floor, up);
+  if (tf.backends.has("wasm") && bitsOf(dtype) === 32 && !neverEquals(y, intMin)) {
+    // The correction of float32 quotients overflows beside the lowest divisor.
+    const isLowest = tf.binary("Equal", y, int(tf, intMin));
+    quotient = tf.select(isLowest, tf.cast(tf.binary("Equal", x, y), "int32"), quotient);
+  }
   if (minusOne !== null) quotient = tf.select(minusOne, sub(tf, int(tf, 0), x), quotient);
   if (!neverEquals(y, -1)) quotient = wrap(tf, quotient, dtype);
   return isZero === null ? quotient : tf.select(isZero, int(tf, -1), quotient);

@@ -10,7 +10,7 @@ import {
   type SmallFloatDType,
 } from "../src/ir/smallFloats.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
-import { float } from "./floatMath.js";
+import { float, withSignOf } from "./floatMath.js";
 
 /**
  * Rounds the significand to `mantissaBits` (ties to even) by Veltkamp's splitting: x * C - (x * C -
@@ -59,7 +59,7 @@ function roundToRange(tf: Tf, x: Tensor, range: FloatRange): Tensor {
   }
   if (range.largest < 2 ** 127) {
     const beyond = tf.binary("Greater", tf.unary("Abs", result), float(tf, range.largest));
-    const replacement = tf.binary("Mul", tf.unary("Sign", x), float(tf, range.overflow));
+    const replacement = withSignOf(tf, x, float(tf, range.overflow));
     result = tf.select(beyond, replacement, result);
   }
   return result;

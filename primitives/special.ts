@@ -9,7 +9,8 @@ import { none, type Primitive } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { accepts, constantLike, elementwise, type ElementwiseSpec } from "./factories.js";
 import { fromBits, toBits } from "./bitcast.js";
-import { float } from "./floatMath.js";
+import { float, withSignOf } from "./floatMath.js";
+import { polygamma } from "./incomplete.js";
 import * as integers from "./integerMath.js";
 import * as math from "./specialMath.js";
 import { at } from "./support.js";
@@ -77,7 +78,7 @@ export const lgamma = special("lgamma", {
 });
 
 export const digamma = special("digamma", {
-  derivative: (o, t, x) => o.mul(t, o.digamma(x)),
+  derivative: (o, t, x) => o.mul(t, at(o.bind(polygamma, [constantLike(o, x, 1), x], {}), 0)),
   tfjs: math.digamma,
   flops: 50,
 });
@@ -94,8 +95,7 @@ function neighbour(tf: Tf, x: Tensor, y: Tensor, dtype: DType): Tensor {
     integers.int(tf, -1),
   );
   const magnitude = fromBits(tf, integers.add(tf, bits, step), dtype);
-  const sign = tf.select(isZero, tf.unary("Sign", y), tf.unary("Sign", x));
-  const next = tf.binary("Mul", magnitude, sign);
+  const next = withSignOf(tf, tf.select(isZero, y, x), magnitude);
   const isNan = tf.binary("LogicalOr", tf.unary("IsNan", x), tf.unary("IsNan", y));
   const result = tf.select(tf.binary("Equal", x, y), y, next);
   return tf.select(isNan, float(tf, NaN), result);

@@ -75,6 +75,13 @@ function distanceToInteger(tf: Tf, x: Tensor): Tensor {
   return tf.binary("Minimum", fraction, sub(tf, 1, fraction));
 }
 
+/** sin(x); near 0, where the wasm kernel has no relative accuracy, x itself. */
+function smallSine(tf: Tf, x: Tensor): Tensor {
+  const isSmall = tf.binary("Less", tf.unary("Abs", x), float(tf, 1e-3));
+  const cubic = mul(tf, x, sub(tf, 1, mul(tf, mul(tf, x, x), 1 / 6)));
+  return tf.select(isSmall, cubic, tf.unary("Sin", x));
+}
+
 /** log |gamma(x)|: Lanczos for x >= 1/2, else by reflection. */
 export function lgamma(tf: Tf, x: Tensor): Tensor {
   const reflected = tf.binary("Less", x, float(tf, 0.5));
@@ -93,8 +100,10 @@ export function lgamma(tf: Tf, x: Tensor): Tensor {
     float(tf, Math.log(2 * Math.PI) / 2),
     tf.unary("Log", series),
   );
-  const sine = tf.unary("Sin", mul(tf, distanceToInteger(tf, x), Math.PI));
-  const mirrored = sub(tf, sub(tf, Math.log(Math.PI), tf.unary("Log", sine)), direct);
+  const sine = smallSine(tf, mul(tf, distanceToInteger(tf, x), Math.PI));
+  const reflection = sub(tf, sub(tf, Math.log(Math.PI), tf.unary("Log", sine)), direct);
+  const isPole = tf.binary("Equal", sine, float(tf, 0));
+  const mirrored = tf.select(isPole, float(tf, Infinity), reflection);
   const result = tf.select(reflected, mirrored, direct);
   const infinite = tf.binary("Equal", tf.unary("Abs", x), float(tf, Infinity));
   return tf.select(infinite, float(tf, Infinity), result);
@@ -123,7 +132,7 @@ export function digamma(tf: Tf, x: Tensor): Tensor {
   // pi cot(pi x) from the signed distance to the nearest integer.
   const nearest = sub(tf, x, tf.unary("Round", x));
   const angle = mul(tf, nearest, Math.PI);
-  const cotangent = mul(tf, div(tf, tf.unary("Cos", angle), tf.unary("Sin", angle)), Math.PI);
+  const cotangent = mul(tf, div(tf, tf.unary("Cos", angle), smallSine(tf, angle)), Math.PI);
   const mirrored = sub(tf, direct, cotangent);
   const result = tf.select(reflected, mirrored, direct);
   // At 0, -1, -2 … the two sides disagree about the sign of infinity.

@@ -89,7 +89,7 @@ export const sign = unary("sign", {
   derivative: "zero",
   real: (tf, x, { dtype }) => (isInteger(dtype) ? integerSign(tf, x, dtype) : floats.sign(tf, x)),
   complex: complexMath.sign,
-  fold: Math.sign,
+  fold: (x) => (x > 0 ? 1 : x < 0 ? -1 : x),
 });
 
 /** Element type of the parts of a complex number; real types are their own. */
@@ -226,7 +226,14 @@ export const sin = unary("sin", {
   derivative: (o, t, x) => o.mul(t, o.cos(x)),
   real: node("Sin"),
   complex: complexMath.sin,
-  limits: [largeArguments],
+  limits: [
+    largeArguments,
+    {
+      when: "wasm, webgl or webgpu, |x| < 1e-3",
+      effect: "the absolute error stays below 2e-7, the relative error does not",
+      why: "the TensorFlow.js kernels reduce all arguments by multiples of pi",
+    },
+  ],
 });
 
 export const cos = unary("cos", {
