@@ -5,7 +5,6 @@
  */
 import { kindOf, type DType } from "../ir/dtypes.js";
 import { valuesOf, type HostArray } from "../ir/hostArray.js";
-import { formatNumber } from "./terminal.js";
 
 export interface Tolerance {
   readonly rtol: number;
@@ -143,6 +142,7 @@ function compareValues(actual: HostArray, expected: HostArray, tolerance: Tolera
   };
 }
 
+/** Enough digits to see in what two float32 numbers differ. */
 function showValue(value: number | bigint | undefined): string {
-  return typeof value === "bigint" ? String(value) : formatNumber(value ?? NaN);
+  return typeof value === "number" ? String(Number(value.toPrecision(9))) : String(value ?? NaN);
 }

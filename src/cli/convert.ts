@@ -38,11 +38,11 @@ export interface ConvertCommandOptions extends ParameterOptions, CommonOptions {
 }
 
 /** Converts an artifact and prints a summary. */
-export async function convertCommand(
+export function convertCommand(
   artifact: string,
   outDir: string,
   options: ConvertCommandOptions,
-): Promise<void> {
+): void {
   const start = performance.now();
   const progress = new Progress(options);
   try {
@@ -54,7 +54,7 @@ export async function convertCommand(
       progress.update("converting", true);
       const { parameters } = opened;
       const model = convert(program, convertOptions(options, parameters));
-      const saved = await saveModelToFolder(model, outDir, {
+      const saved = saveModelToFolder(model, outDir, {
         ...saveOptions(options),
         onProgress: (done, total) => {
           progress.update(`writing weights ${formatBytes(done)} of ${formatBytes(total)}`);
@@ -133,10 +133,7 @@ function summary({ model, saved, seconds }: Outcome): Readonly<Record<string, un
 /** More rows than this say less, not more. */
 const mostRows = 12;
 
-function entryLines(
-  title: string,
-  entries: ReturnType<typeof tensorEntries>,
-): readonly string[] {
+function entryLines(title: string, entries: ReturnType<typeof tensorEntries>): readonly string[] {
   const rows = entries
     .slice(0, mostRows)
     .map(({ name, dtype, shape }) => [name, `${dtype}[${shape.join(",").replaceAll("-1", "?")}]`]);

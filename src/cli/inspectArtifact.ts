@@ -235,7 +235,8 @@ function valueRows(values: readonly ValueDescription[]): string[] {
 function printProgram(program: ProgramDescription): void {
   print("inputs", ...valueRows(program.inputs), "outputs", ...valueRows(program.outputs));
   if (program.dimensionVariables.length > 0) {
-    const constraints = program.constraints.length > 0 ? ` (${program.constraints.join(", ")})` : "";
+    const constraints =
+      program.constraints.length > 0 ? ` (${program.constraints.join(", ")})` : "";
     print(`dimension variables  ${program.dimensionVariables.join(", ")}${constraints}`);
   }
   for (const { argument, leaves, elements, bytes } of program.parameters) {

@@ -75,7 +75,8 @@ function printModel(model: Description): void {
     `${dtype}[${shape.join(",")}]`,
     formatBytes(bytes),
   ]);
-  const constraints = model.constraints.length > 0 ? [`constraints  ${model.constraints.join(", ")}`] : [];
+  const constraints =
+    model.constraints.length > 0 ? [`constraints  ${model.constraints.join(", ")}`] : [];
   print(
     `${model.directory}: graph model${model.name === null ? "" : ` of ${model.name}`}`,
     ...table([

@@ -39,7 +39,8 @@ export function checkDimensionNames(
   for (const name of sizes?.keys() ?? []) {
     if (names.includes(name)) continue;
     throw new Jax2TfjsError("no-such-dimension", `the program has no dimension variable ${name}`, {
-      fix: names.length === 0 ? "leave out --set" : `its dimension variables are ${names.join(", ")}`,
+      fix:
+        names.length === 0 ? "leave out --set" : `its dimension variables are ${names.join(", ")}`,
     });
   }
 }
@@ -103,19 +104,19 @@ export async function loadForRun(path: string, options: RunOptions): Promise<Loa
   const modelJson = modelJsonOf(path);
   if (modelJson !== undefined) return loadSaved(modelJson, options);
   const program = importArtifact(readFile(path, "the artifact"));
-  const { parameters, close } = bindParameterFiles(program, options);
+  const opened = bindParameterFiles(program, options);
+  const { parameters } = opened;
   try {
     const { useBackend } = await import("../node/backends.js");
     await useBackend(options.backend);
     if (options.eager === true) {
       const { loadEager } = await import("../run/eagerProgram.js");
       const { backend, onEquation } = options;
-      const loaded = loadEager(program, {
+      return loadEager(program, {
         backend,
         parameters,
         ...(onEquation === undefined ? {} : { onEquation }),
       });
-      return loaded;
     }
     const { convert } = await import("../convert.js");
     const { loadConverted } = await import("../run/graphProgram.js");
@@ -123,7 +124,7 @@ export async function loadForRun(path: string, options: RunOptions): Promise<Loa
       convert(program, { parameters, backends: options.backends ?? [options.backend] }),
     );
   } finally {
-    close();
+    opened.close();
   }
 }
 

@@ -8,6 +8,9 @@
 import { Command, CommanderError, Option } from "commander";
 import { Jax2TfjsError } from "../ir/errors.js";
 import { version } from "../version.js";
+import type { ConformanceCommandOptions } from "./conformance/command.js";
+import type { ConvertCommandOptions } from "./convert.js";
+import type { InspectCommandOptions } from "./inspect.js";
 import {
   backendList,
   byteCount,
@@ -17,7 +20,9 @@ import {
   tolerance,
   wholeNumber,
 } from "./options.js";
+import type { RunCommandOptions } from "./run.js";
 import { printError, type CommonOptions } from "./terminal.js";
+import type { VerifyCommandOptions } from "./verify.js";
 
 const exitCodes = { success: 0, failure: 1, usage: 2 } as const;
 
@@ -122,9 +127,9 @@ function addConvert(program: Command): void {
         "    --params state.npz --params-arg 1",
       ]),
     )
-    .action(async (artifact: string, outDir: string, options) => {
+    .action(async (artifact: string, outDir: string, options: ConvertCommandOptions) => {
       const { convertCommand } = await import("./convert.js");
-      await convertCommand(artifact, outDir, options);
+      convertCommand(artifact, outDir, options);
     });
 }
 
@@ -156,7 +161,7 @@ function addInspect(program: Command): void {
         "jax2tfjs inspect web_model --json",
       ]),
     )
-    .action(async (path: string, options) => {
+    .action(async (path: string, options: InspectCommandOptions) => {
       const { inspectCommand } = await import("./inspect.js");
       inspectCommand(path, options);
     });
@@ -198,7 +203,7 @@ function addRun(program: Command): void {
         "jax2tfjs run model.jaxexport --params p.npz --inputs in.npz --eager --check-nans",
       ]),
     )
-    .action(async (path: string, options) => {
+    .action(async (path: string, options: RunCommandOptions) => {
       const { runCommand } = await import("./run.js");
       await runCommand(path, options);
     });
@@ -236,7 +241,7 @@ function addVerify(program: Command): void {
         "jax2tfjs verify model.jaxexport --params params.safetensors --reference ref.npz --eager",
       ]),
     )
-    .action(async (path: string, options) => {
+    .action(async (path: string, options: VerifyCommandOptions) => {
       const { verifyCommand } = await import("./verify.js");
       process.exitCode = (await verifyCommand(path, options))
         ? exitCodes.success
@@ -295,7 +300,7 @@ function addConformance(program: Command): void {
         "jax2tfjs conformance oracle/public/models --only models/mlp --eager",
       ]),
     )
-    .action(async (directories: string[], options) => {
+    .action(async (directories: string[], options: ConformanceCommandOptions) => {
       const { conformanceCommand } = await import("./conformance/command.js");
       process.exitCode = (await conformanceCommand(directories, options))
         ? exitCodes.success

@@ -69,6 +69,7 @@ export function repeated<T>(parse: (text: string) => T): (text: string, previous
 /** Comma-separated names, adding to those given before. */
 export function nameList(text: string, previous: readonly string[] = []): readonly string[] {
   const names = text.split(",").map((name) => name.trim());
-  if (names.includes("")) throw new InvalidArgumentError("Expected names such as dot_general,conv.");
+  if (names.includes(""))
+    throw new InvalidArgumentError("Expected names such as dot_general,conv.");
   return [...previous, ...names];
 }

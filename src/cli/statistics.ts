@@ -15,10 +15,10 @@ export interface Statistics {
 }
 
 /** Statistics of numbers; bigints count as numbers. */
-export function statisticsOf(values: ArrayLike<number | bigint>): Statistics {
+export function statisticsOf(values: Iterable<number | bigint>): Statistics {
   let [min, max, sum, count, nanCount, infinityCount] = [Infinity, -Infinity, 0, 0, 0, 0];
-  for (let index = 0; index < values.length; index++) {
-    const value = Number(values[index]);
+  for (const item of values) {
+    const value = Number(item);
     if (Number.isNaN(value)) {
       nanCount++;
       continue;

@@ -82,7 +82,10 @@ class EagerProgram implements LoadedProgram {
     this.#plan = dimPlanOf(this.signature);
     this.#parameters = parameterValues(program.jaxpr, options.parameters ?? []);
     const { backend, onEquation } = options;
-    this.#runner = new EagerRunner({ backend, ...(onEquation === undefined ? {} : { onEquation }) });
+    this.#runner = new EagerRunner({
+      backend,
+      ...(onEquation === undefined ? {} : { onEquation }),
+    });
   }
 
   get inputs(): LoadedProgram["inputs"] {

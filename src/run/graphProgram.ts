@@ -9,7 +9,13 @@ import type { HostArray } from "../ir/hostArray.js";
 import type { DimPlan } from "../ir/shapeSpec.js";
 import type { ConvertedModel } from "../convert.js";
 import type { LoadedProgram } from "./loaded.js";
-import { interfaceOf, modelFilesOf, type ModelFiles, type ModelInterface } from "./modelFiles.js";
+import {
+  artifactsOf,
+  interfaceOf,
+  modelFilesOf,
+  type ModelFiles,
+  type ModelInterface,
+} from "./modelFiles.js";
 import { checkArguments, dimPlanOf, fitInput } from "./signature.js";
 import { arrayOf, tensorsOf } from "./tensors.js";
 
@@ -32,18 +38,10 @@ class GraphProgram implements LoadedProgram {
   readonly #model: GraphModel<tf.io.IOHandlerSync>;
   readonly #plan: DimPlan;
 
-  constructor({ description, weightData }: ModelFiles) {
-    this.signature = interfaceOf(description);
+  constructor(files: ModelFiles) {
+    this.signature = interfaceOf(files.description);
     this.#plan = dimPlanOf(this.signature);
-    const { json } = description;
-    const artifacts: tf.io.ModelArtifacts = {
-      modelTopology: json.modelTopology as object,
-      weightSpecs: description.weights.map(
-        ({ json: entry }) => entry as unknown as tf.io.WeightsManifestEntry,
-      ),
-      weightData,
-    };
-    if (json.signature !== undefined) artifacts.signature = json.signature as object;
+    const artifacts = artifactsOf(files) as tf.io.ModelArtifacts;
     try {
       this.#model = loadGraphModelSync(tf.io.fromMemorySync(artifacts));
     } catch (error) {

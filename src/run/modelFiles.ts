@@ -54,6 +54,18 @@ export interface ModelFiles {
   readonly weightData: ArrayBuffer;
 }
 
+/** What `tf.io.fromMemory` takes for a graph model. */
+export interface GraphModelArtifacts {
+  readonly modelTopology: object;
+  readonly weightSpecs: readonly object[];
+  readonly weightData: ArrayBuffer;
+  readonly signature?: object;
+  readonly userDefinedMetadata?: object;
+  readonly format: string;
+  readonly generatedBy: string;
+  readonly convertedBy: string;
+}
+
 /** A converted model as its files would be, without writing them. */
 export function modelFilesOf(model: ConvertedModel): ModelFiles {
   const total = weightsByteLength(model.graph);
@@ -67,6 +79,32 @@ export function modelFilesOf(model: ConvertedModel): ModelFiles {
   // Through text, so that what is run is what would be read back.
   const text = JSON.stringify(model.modelJson(["group1-shard1of1.bin"]));
   return { description: parseModelJson(text), weightData: weightData.buffer };
+}
+
+/**
+ * A converted model as tfjs takes it from memory, in browsers and in Node:
+ * `tf.loadGraphModel(tf.io.fromMemory(modelArtifacts(model)))`, or for a handler that saves.
+ */
+export function modelArtifacts(model: ConvertedModel): GraphModelArtifacts {
+  return artifactsOf(modelFilesOf(model));
+}
+
+/** Model files as tfjs takes them. */
+export function artifactsOf({ description, weightData }: ModelFiles): GraphModelArtifacts {
+  const { json, weights } = description;
+  const { signature, userDefinedMetadata } = json;
+  return {
+    modelTopology: record(json.modelTopology, "modelTopology"),
+    weightSpecs: weights.map((weight) => weight.json),
+    weightData,
+    ...(signature === undefined ? {} : { signature: record(signature, "signature") }),
+    ...(userDefinedMetadata === undefined
+      ? {}
+      : { userDefinedMetadata: record(userDefinedMetadata, "userDefinedMetadata") }),
+    format: "graph-model",
+    generatedBy: text(json.generatedBy ?? "", "generatedBy"),
+    convertedBy: text(json.convertedBy ?? "", "convertedBy"),
+  };
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -122,7 +160,9 @@ export function parseModelJson(source: string): ModelDescription {
   return {
     json,
     nodes: readNodes(topology.node, "node"),
-    functionNodes: functions.map((item) => readNodes(record(item, "a function").nodeDef, "nodeDef")),
+    functionNodes: functions.map((item) =>
+      readNodes(record(item, "a function").nodeDef, "nodeDef"),
+    ),
     inputs: readTensors(signature.inputs, "signature.inputs"),
     outputs: readTensors(signature.outputs, "signature.outputs"),
     weights: groups.flatMap((group) => list(group.weights, "weights").map(readWeight)),

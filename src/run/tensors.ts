@@ -5,13 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { kindOf, type DType } from "../ir/dtypes.js";
-import {
-  asFloat32,
-  asInt32,
-  fromNumbers,
-  valuesOf,
-  type HostArray,
-} from "../ir/hostArray.js";
+import { asFloat32, asInt32, fromNumbers, valuesOf, type HostArray } from "../ir/hostArray.js";
 import type { SignatureLeaf } from "./signature.js";
 
 /** A new array of the sizes, for tfjs, which takes no readonly ones. */

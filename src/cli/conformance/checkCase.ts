@@ -155,7 +155,10 @@ function compareTypes(actual: readonly HostArray[], expected: readonly HostArray
     array === undefined ? "nothing" : `${array.dtype}[${array.shape.join(",")}]`;
   expected.forEach((array, index) => {
     if (type(actual[index]) === type(array)) return;
-    throw new Difference("numbers", `output ${index} is ${type(actual[index])}, not ${type(array)}`);
+    throw new Difference(
+      "numbers",
+      `output ${index} is ${type(actual[index])}, not ${type(array)}`,
+    );
   });
 }
 
@@ -213,7 +216,10 @@ function checkRefusal(
   } catch (error) {
     const found = messageOf(error);
     if (found === wanted) return;
-    throw new Difference("refusal", `${shapes} is refused with\n  ${found}\ninstead of\n  ${wanted}`);
+    throw new Difference(
+      "refusal",
+      `${shapes} is refused with\n  ${found}\ninstead of\n  ${wanted}`,
+    );
   }
   throw new Difference("refusal", `${shapes} is not refused with\n  ${wanted}`);
 }

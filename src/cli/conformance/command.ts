@@ -27,7 +27,10 @@ export async function conformanceCommand(
   options: ConformanceCommandOptions,
 ): Promise<boolean> {
   if (options.transform !== undefined) {
-    throw new Jax2TfjsError("not-available", `--transform ${options.transform} is not available yet`);
+    throw new Jax2TfjsError(
+      "not-available",
+      `--transform ${options.transform} is not available yet`,
+    );
   }
   const cases = chosenCases(findCases(folders), options.only);
   const report = new ConformanceReport(cases);

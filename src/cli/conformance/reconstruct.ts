@@ -184,15 +184,19 @@ function unitColumns(batch: Batch, what: string, m: Matrix): string {
     }
     return [Math.sqrt(sum), 0];
   });
-  return batch.close(`the norms of ${what}`, norms, matrix(1, m.columns, () => [1, 0]));
+  return batch.close(
+    `the norms of ${what}`,
+    norms,
+    matrix(1, m.columns, () => [1, 0]),
+  );
 }
 
 const eig: Check = (batch, a) => {
   const w = batch.output(0, true);
   const recorded = batch.recorded(0, true);
   const problems = [batch.close("w", pairEigenvalues(w, recorded), recorded)];
-  const hasLeft = /lefteigenvectors_True/.test(batch.name);
-  const hasRight = /righteigenvectors_True/.test(batch.name);
+  const hasLeft = batch.name.includes("lefteigenvectors_True");
+  const hasRight = batch.name.includes("righteigenvectors_True");
   if (hasLeft) {
     const vl = batch.output(1);
     const left = adjoint(vl);
@@ -226,10 +230,7 @@ const svd: Check = (batch, a) => {
   if (sound !== "" || batch.count < 3) return sound;
   const [u, vh] = [batch.output(1), batch.output(2)];
   const rank = s.columns;
-  const product = multiply(
-    scaleColumns(corner(u, u.rows, rank), s),
-    corner(vh, rank, vh.columns),
-  );
+  const product = multiply(scaleColumns(corner(u, u.rows, rank), s), corner(vh, rank, vh.columns));
   return first(
     batch.orthonormal("u", u),
     batch.orthonormal("vh^H", adjoint(vh)),
