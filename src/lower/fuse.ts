@@ -13,6 +13,16 @@ const fusedOps: Readonly<Record<string, string>> = {
   Conv2D: "_FusedConv2D",
   DepthwiseConv2dNative: "FusedDepthwiseConv2dNative",
 };
+/**
+ * What may give a tensor over data of another shape: the fused kernels of wasm take the rank of a
+ * bias from its data.
+ */
+export const sharesData: ReadonlySet<string> = new Set([
+  "Reshape",
+  "Unpack",
+  "Placeholder",
+  "Identity",
+]);
 const fusedNames: ReadonlySet<string> = new Set(Object.values(fusedOps));
 
 /** A graph being rewritten: nodes by name, with how often each is used. */
@@ -117,6 +127,7 @@ function fuseBias(graph: Rewriter, node: NodeDef): boolean {
     if (found === null || bias === undefined || biasShape?.length !== 1) continue;
     const channels = found.product.outputs[0]?.shape.at(-1);
     const isRightSize = channels !== undefined && dimEquals(biasShape[0] ?? -1, channels);
+    if (sharesData.has(bias.op)) continue;
     if (!isRightSize || !canTakeBias(found.product)) continue;
     // Moved into the place of the product, the bias must exist there: only weights surely do.
     if (found.reshape !== null && bias.op !== "Const") continue;

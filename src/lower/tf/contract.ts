@@ -5,6 +5,7 @@
 import { isStaticShape, type Shape } from "../../ir/dims.js";
 import type { Activation, Attrs, AttrValue, Fusion, Tensor, Tf } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
+import { sharesData } from "../fuse.js";
 import type { ElementwiseOps } from "./elementwise.js";
 
 export type ContractOps = Pick<
@@ -34,7 +35,8 @@ export function contractOps(core: GraphCore, elementwise: ElementwiseOps): Contr
   }
 
   const hasFusion = (fusion: Fusion): fusion is Fusion & { readonly bias: Tensor } =>
-    fusion.bias?.shape.length === 1;
+    fusion.bias?.shape.length === 1 &&
+    !sharesData.has(core.producer(fusion.bias)?.op ?? "Placeholder");
 
   function fusionAttrs(fusion: Fusion): Attrs {
     const names = ["BiasAdd", ...(fusion.activation === undefined ? [] : [fusion.activation])];
