@@ -5,6 +5,7 @@
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import { inlineCalls, removeUnused, shareEqual } from "./cleanup.js";
 import { foldConstants } from "./fold.js";
+import { recogniseFunctions } from "./probe.js";
 import { recoverRows } from "./recover.js";
 import { rewriteProgram } from "./rewrite.js";
 import { joinProducts } from "./products.js";
@@ -26,7 +27,8 @@ export function optimize(program: ClosedJaxpr, options: OptimizeOptions): Closed
   const unrolled = unrollLoops(folded, options.unrollBudget);
   const simplified = rewriteProgram(inlineCalls(unrolled), [foldConstants, ...simplifyRows]);
   const shared = shareEqual(removeUnused(simplified));
-  const recovered = removeUnused(rewriteProgram(shared, recoverRows));
+  const recognised = removeUnused(rewriteProgram(shared, [recogniseFunctions()]));
+  const recovered = removeUnused(rewriteProgram(recognised, recoverRows));
   const simple = removeUnused(shareEqual(rewriteProgram(recovered, simplifyRows)));
   const joined = joinSlices(joinProducts(simple));
   return removeUnused(shareEqual(rewriteProgram(joinProducts(joined), simplifyRows)));

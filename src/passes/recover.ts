@@ -86,14 +86,19 @@ const recoverMean: Row = {
   primitives: ["div"],
   rewrite: (o, equation, match) => {
     const quotient = inputAt(equation, 0);
-    const sum = match.made(quotient, "reduce_sum");
+    const view = match.made(quotient, "reshape") ?? match.made(quotient, "broadcast_in_dim");
+    const summed = view === undefined ? quotient : unspread(quotient, match);
+    const sum = match.made(summed, "reduce_sum");
     const divisor = match.scalar(inputAt(equation, 1));
     if (sum === undefined || typeof divisor !== "number" || divisor <= 0) return null;
     const x = inputAt(sum, 0);
     const axes = numbersParam(sum, "axes");
     const count = axes.reduce((size, axis) => size * Number(x.aval.shape[axis]), 1);
     if (!isFloat(x.aval.dtype) || count !== divisor) return null;
-    return o.bind(mean, [x], { axes });
+    const [result] = o.bind(mean, [x], { axes });
+    if (view === undefined || result === undefined) return result === undefined ? null : [result];
+    const isView = withoutUnits(quotient).length === withoutUnits(result).length;
+    return isView ? [o.reshape(result, quotient.aval.shape)] : null;
   },
 };
 
