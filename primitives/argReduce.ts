@@ -4,6 +4,7 @@ import { less, printShape } from "../src/ir/dims.js";
 import { isComplex, isFloat, isInteger, type DType } from "../src/ir/dtypes.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import { flipSign } from "./reduce.js";
 import {
   at,
@@ -45,6 +46,7 @@ function argReduction(name: "argmax" | "argmin"): Primitive<ArgReduceParams> {
   const record: Primitive<ArgReduceParams> = definePrimitive<ArgReduceParams>({
     name,
     abstractEval: (inputs, { axes, index_dtype }) => {
+      checkCount(name, inputs, 1);
       const x = at(inputs, 0);
       if (axes.length !== 1) throw invalid(`${name} takes one axis, got ${printShape(axes)}`);
       const axis = at(axes, 0);

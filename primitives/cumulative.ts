@@ -8,6 +8,7 @@ import { isComplex, isFloat, isInteger, type DType } from "../src/ir/dtypes.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import { identityOf, wrapInteger } from "./reduce.js";
 import { at, dtypeMismatch, invalid, moveData } from "./support.js";
 import { halvingSteps } from "./treeReduce.js";
@@ -125,6 +126,7 @@ function cumulative(kind: Kind): Primitive<CumulativeParams> {
   const record: Primitive<CumulativeParams> = definePrimitive<CumulativeParams>({
     name,
     abstractEval: (inputs, { axis }) => {
+      checkCount(name, inputs, 1);
       const x = at(inputs, 0);
       if (axis < 0) throw invalid("XLA operations do not allow negative axes");
       if (!(Number.isInteger(axis) && axis < x.shape.length)) {

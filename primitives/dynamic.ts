@@ -7,15 +7,19 @@ import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
 import {
   dimEquals,
   greaterEqual,
+  isStaticShape,
   printShape,
   subDims,
   type Dim,
   type Shape,
 } from "../src/ir/dims.js";
 import { isInteger, kindOf } from "../src/ir/dtypes.js";
+import { valuesOf, type HostArray } from "../src/ir/hostArray.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
 import type { NoParams } from "../src/ir/params.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
+import { positionOf, rowMajorStrides, stridedView, stridedWrite } from "./hostViews.js";
 import { clampIndex, indexTensor, knownIndex } from "./indices.js";
 import { reshapeTo } from "./shape.js";
 import {
@@ -79,6 +83,18 @@ function clampedStarts(
   });
 }
 
+/** Known starts, clamped. */
+function hostStarts(
+  operand: readonly number[],
+  window: readonly number[],
+  starts: readonly HostArray[],
+): readonly number[] {
+  return operand.map((size, axis) => {
+    const start = Number(valuesOf(at(starts, axis))[0]);
+    return Math.max(0, Math.min(start, size - at(window, axis)));
+  });
+}
+
 /** The window of `sizes` that starts at `starts`. */
 function sliceAt(tf: Tf, x: Tensor, starts: readonly Start[], sizes: Shape): Tensor {
   const begin = starts.map((start) => (start.kind === "known" ? start.begin : 0));
@@ -102,6 +118,7 @@ export type DynamicSliceParams = { readonly slice_sizes: Shape };
 export const dynamicSlice = definePrimitive<DynamicSliceParams>({
   name: "dynamic_slice",
   abstractEval: (inputs, { slice_sizes }) => {
+    if (inputs.length === 0) checkCount("dynamic_slice", inputs, 1);
     const x = at(inputs, 0);
     if (
       slice_sizes.length !== x.shape.length ||
@@ -130,6 +147,14 @@ export const dynamicSlice = definePrimitive<DynamicSliceParams>({
     if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];
     const starts = clampedStarts(tf, x.aval.shape, slice_sizes, inputs.slice(1));
     return [moveData(tf, [x], out, (parts) => sliceAt(tf, at(parts, 0), starts, slice_sizes))];
+  },
+  fold: (inputs, { slice_sizes }) => {
+    const x = at(inputs, 0);
+    if (!isStaticShape(slice_sizes)) return null;
+    const strides = rowMajorStrides(x.shape);
+    const begin = hostStarts(x.shape, slice_sizes, inputs.slice(1));
+    const view = stridedView(x, slice_sizes, positionOf(begin, strides), strides);
+    return view === null ? null : [view];
   },
   traits: { view: true },
 });
@@ -214,6 +239,7 @@ function updateAt(tf: Tf, x: Tensor, update: Tensor, starts: readonly Start[]): 
 export const dynamicUpdateSlice = definePrimitive<NoParams>({
   name: "dynamic_update_slice",
   abstractEval: (inputs) => {
+    if (inputs.length < 2) checkCount("dynamic_update_slice", inputs, 2);
     const x = at(inputs, 0);
     const update = at(inputs, 1);
     if (x.shape.length !== update.shape.length) {
@@ -250,5 +276,12 @@ export const dynamicUpdateSlice = definePrimitive<NoParams>({
         updateAt(tf, at(parts, 0), at(parts, 1), starts),
       ),
     ];
+  },
+  fold: (inputs) => {
+    const x = at(inputs, 0);
+    const update = at(inputs, 1);
+    const strides = rowMajorStrides(x.shape);
+    const begin = hostStarts(x.shape, update.shape, inputs.slice(2));
+    return [stridedWrite(x, update, positionOf(begin, strides), strides)];
   },
 });

@@ -8,6 +8,7 @@ import { isComplex, isFloat, isInteger, kindOf, type DType } from "../src/ir/dty
 import type { GatherParams } from "../src/ir/params.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import { gatherShape } from "./gatherShape.js";
 import {
   flattenStarts,
@@ -190,6 +191,7 @@ function placeMask(tf: Tf, mask: Tensor, offsetDims: readonly number[], rank: nu
 export const gather = definePrimitive<GatherParams>({
   name: "gather",
   abstractEval: (inputs, params) => {
+    checkCount("gather", inputs, 2);
     const x = at(inputs, 0);
     const indices = at(inputs, 1);
     if (!isInteger(indices.dtype)) throw dtypeMismatch("indices must have an integer type");

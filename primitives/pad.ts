@@ -17,6 +17,7 @@ import {
 import { valuesOf, type HostArray } from "../src/ir/hostArray.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import { positionOf, rowMajorStrides, stridedView, stridedWrite } from "./hostViews.js";
 import { reshapeTo } from "./shape.js";
 import {
@@ -199,6 +200,7 @@ function padHost(
 export const pad = definePrimitive<PadParams>({
   name: "pad",
   abstractEval: (inputs, { padding_config }) => {
+    checkCount("pad", inputs, 2);
     const x = at(inputs, 0);
     const padding = at(inputs, 1);
     if (x.dtype !== padding.dtype) {

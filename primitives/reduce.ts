@@ -8,6 +8,7 @@ import { bitsOf, isComplex, isInteger, kindOf, type DType } from "../src/ir/dtyp
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import { reshapeTo } from "./shape.js";
 import {
   alignRight,
@@ -249,6 +250,7 @@ function reduction(monoid: Monoid): Primitive<ReduceParams> {
   const record: Primitive<ReduceParams> = definePrimitive<ReduceParams>({
     name,
     abstractEval: (inputs, { axes }) => {
+      checkCount(name, inputs, 1);
       const x = at(inputs, 0);
       checkDtype(name, monoid, x.dtype);
       const weak = isLogical ? false : x.weakType;

@@ -53,12 +53,11 @@ export function foldReduction(
   const rowStrides = axes.map((axis) => at(own, axis));
   const results: number[] = [];
   forEachPosition(out.shape, 0, kept, (start) => {
-    let result: number | null = null;
+    const row: number[] = [];
     forEachPosition(rowShape, start, rowStrides, (position) => {
-      const value = at(values, position);
-      result = result === null ? value : step(monoid, result, value);
+      row.push(at(values, position));
     });
-    results.push(result ?? 0);
+    results.push(row.reduce((left, right) => step(monoid, left, right)));
   });
   const wrapped = results.map((value) => {
     if (dtype === "bool") return value;

@@ -10,6 +10,7 @@ import type { Ops, Value } from "../src/ir/ops.js";
 import type { ScatterParams } from "../src/ir/params.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import type { Monoid } from "./reduce.js";
 import { mapScalarProgram } from "./scalarProgram.js";
 import {
@@ -164,6 +165,7 @@ function scatterPrimitive(name: string, kind: Kind): Primitive<ScatterParams> {
   return definePrimitive<ScatterParams>({
     name,
     abstractEval: (inputs, params) => {
+      checkCount(name, inputs, 3);
       const x = at(inputs, 0);
       const indices = at(inputs, 1);
       const updates = at(inputs, 2);

@@ -101,9 +101,10 @@ export function combineUniqueRows(tf: Tf, scatter: RowScatter, combiner: Combine
 
 /** Row numbers known at conversion time (-1: dropped). */
 function knownRows({ rows, kept }: RowNumbers): readonly number[] | null {
-  if (rows.value === null || (kept !== null && kept.value === null)) return null;
+  if (rows.value === null) return null;
   const numbers = [...asInt32(rows.value)];
-  if (kept === null || kept.value === null) return numbers;
+  if (kept === null) return numbers;
+  if (kept.value === null) return null;
   const flags = asInt32(kept.value);
   return numbers.map((row, index) => (flags[index] === 0 ? -1 : row));
 }

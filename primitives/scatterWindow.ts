@@ -126,7 +126,7 @@ function spreadUpdate(
 /** A prepared single-window scatter: where it writes (null: everywhere) and how to spread updates. */
 export interface WindowScatter {
   readonly mask: Tensor | null;
-  spread(update: Tensor): Tensor;
+  readonly spread: (update: Tensor) => Tensor;
 }
 
 export function prepareWindow(

@@ -14,6 +14,7 @@ import {
 } from "../src/ir/dims.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import { positionOf, reshaped, rowMajorStrides, stridedView } from "./hostViews.js";
 import {
   alignRight,
@@ -121,6 +122,7 @@ function placeDimensions(
 export const broadcastInDim = definePrimitive<BroadcastInDimParams>({
   name: "broadcast_in_dim",
   abstractEval: (inputs, params) => {
+    checkCount("broadcast_in_dim", inputs, 1);
     const x = at(inputs, 0);
     checkBroadcast(x.shape, params);
     return [shapedArray(x.dtype, params.shape, x.weakType)];
@@ -160,6 +162,7 @@ function checkPermutation(permutation: readonly number[], rank: number): boolean
 export const reshape = definePrimitive<ReshapeParams>({
   name: "reshape",
   abstractEval: (inputs, { new_sizes, dimensions }) => {
+    checkCount("reshape", inputs, 1);
     const x = at(inputs, 0);
     if (new_sizes.some((dim) => tryCompare(dim, ">=", 0) === false)) {
       throw invalid(`reshape new_sizes must all be positive, got ${printShape(new_sizes)}.`);
@@ -207,6 +210,7 @@ export type TransposeParams = { readonly permutation: readonly number[] };
 export const transpose = definePrimitive<TransposeParams>({
   name: "transpose",
   abstractEval: (inputs, { permutation }) => {
+    checkCount("transpose", inputs, 1);
     const x = at(inputs, 0);
     if (!checkPermutation(permutation, x.shape.length)) {
       throw invalid(
@@ -243,6 +247,7 @@ export type SqueezeParams = { readonly dimensions: readonly number[] };
 export const squeeze = definePrimitive<SqueezeParams>({
   name: "squeeze",
   abstractEval: (inputs, { dimensions }) => {
+    checkCount("squeeze", inputs, 1);
     const x = at(inputs, 0);
     if (new Set(dimensions).size !== dimensions.length) {
       throw invalid(`dimensions are not unique: ${printShape(dimensions)}`);
@@ -291,6 +296,7 @@ export type RevParams = { readonly dimensions: readonly number[] };
 export const rev = definePrimitive<RevParams>({
   name: "rev",
   abstractEval: (inputs, { dimensions }) => {
+    checkCount("rev", inputs, 1);
     const x = at(inputs, 0);
     if (new Set(dimensions).size !== dimensions.length) {
       throw invalid(`rev dimensions must be unique, got ${printShape(dimensions)}.`);

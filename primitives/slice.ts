@@ -21,6 +21,7 @@ import {
 import { byteLengthOf, hostArray, type HostArray } from "../src/ir/hostArray.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
 import type { GraphValue, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import { positionOf, reshaped, rowMajorStrides, stridedView, stridedWrite } from "./hostViews.js";
 import { reshapeTo } from "./shape.js";
 import {
@@ -106,6 +107,7 @@ function sliceShape(x: Shape, params: SliceParams): Shape {
 export const slice = definePrimitive<SliceParams>({
   name: "slice",
   abstractEval: (inputs, params) => {
+    checkCount("slice", inputs, 1);
     const x = at(inputs, 0);
     return [shapedArray(x.dtype, sliceShape(x.shape, params), x.weakType)];
   },
@@ -117,7 +119,7 @@ export const slice = definePrimitive<SliceParams>({
     const out = at(outs, 0);
     if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];
     if (shapeEquals(x.aval.shape, out.shape)) return [x];
-    const step = strides !== null && strides.some((stride) => stride !== 1) ? strides : null;
+    const step = strides?.some((stride) => stride !== 1) === true ? strides : null;
     return [
       moveData(tf, [x], out, (parts) =>
         step === null
@@ -292,6 +294,7 @@ export type UnstackParams = { readonly axis: number };
 export const unstack = definePrimitive<UnstackParams>({
   name: "unstack",
   abstractEval: (inputs, { axis }) => {
+    checkCount("unstack", inputs, 1);
     const x = at(inputs, 0);
     if (x.shape.length === 0) {
       throw invalid(
@@ -327,6 +330,7 @@ export type SplitParams = { readonly sizes: readonly number[]; readonly axis: nu
 export const split = definePrimitive<SplitParams>({
   name: "split",
   abstractEval: (inputs, { sizes, axis }) => {
+    checkCount("split", inputs, 1);
     const x = at(inputs, 0);
     checkAxis(axis, x.shape, `split axis ${axis} is out of bounds for ${printShape(x.shape)}`);
     if (sizes.some((size) => !(Number.isInteger(size) && size >= 0))) {
@@ -354,6 +358,7 @@ export type TileParams = { readonly reps: Shape };
 export const tile = definePrimitive<TileParams>({
   name: "tile",
   abstractEval: (inputs, { reps }) => {
+    checkCount("tile", inputs, 1);
     const x = at(inputs, 0);
     if (x.shape.length !== reps.length) {
       throw invalid(

@@ -17,6 +17,7 @@ import { isComplex, isFloat } from "../src/ir/dtypes.js";
 import type { SortParams } from "../src/ir/params.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
+import { checkCount } from "./factories.js";
 import { permute, reshapeTo } from "./shape.js";
 import { sortKeys } from "./sortKeys.js";
 import {
@@ -97,6 +98,7 @@ function reorder(tf: Tf, x: GraphValue, order: Tensor, rows: Rows, out: ShapedAr
 export const sort: Primitive<SortParams> = definePrimitive<SortParams>({
   name: "sort",
   abstractEval: (inputs, { dimension, num_keys }) => {
+    if (inputs.length === 0) throw invalid("sort requires at least one operand, got 0");
     const first = at(inputs, 0);
     if (inputs.some((input) => !shapeEquals(input.shape, first.shape))) {
       const shapes = inputs.map((input) => printShape(input.shape)).join(" ");
@@ -160,6 +162,7 @@ function firstInOrder(
 export const topK: Primitive<TopKParams> = definePrimitive<TopKParams>({
   name: "top_k",
   abstractEval: (inputs, { k, axis }) => {
+    checkCount("top_k", inputs, 1);
     const x = at(inputs, 0);
     if (isComplex(x.dtype)) throw dtypeMismatch("top_k is not compatible with complex inputs.");
     if (less(k, 0)) {
@@ -240,6 +243,7 @@ function approxShape(x: Shape, params: ApproxTopKParams): Shape {
 export const approxTopK: Primitive<ApproxTopKParams> = definePrimitive<ApproxTopKParams>({
   name: "approx_top_k",
   abstractEval: (inputs, params) => {
+    checkCount("approx_top_k", inputs, 1);
     const x = at(inputs, 0);
     const axis = params.reduction_dimension;
     if (!(params.k > 0)) throw invalid(`k must be positive, got ${params.k}`);
