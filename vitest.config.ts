@@ -4,6 +4,7 @@
 //   cli      tests/cli/      the built command line, as a process
 //   browser  tests/browser/  headless Chromium
 // scripts/test.mjs runs them one after the other.
+import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
 
 const seconds = 1000;
@@ -14,6 +15,8 @@ const ownFolders = ["oracle", "cli", "browser"];
 const isCi = (process.env.CI ?? "") !== "";
 
 export default defineConfig({
+  // The examples import the package by its name, as users do; so does `paths` in tsconfig.json.
+  resolve: { alias: { jax2tfjs: fileURLToPath(new URL("src/index.ts", import.meta.url)) } },
   test: {
     environment: "node",
     exclude: [...configDefaults.exclude, "**/.cache/**"],

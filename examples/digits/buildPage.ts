@@ -20,7 +20,7 @@ export async function buildPage(folder = pageFolder): Promise<void> {
   await mkdir(join(folder, "wasm"), { recursive: true });
   const page = join(exampleFolder, "page");
   const wasm = dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm"));
-  convertDigits(join(folder, "model"));
+  await convertDigits(join(folder, "model"));
   await Promise.all([
     bundle(join(page, "main.ts"), join(folder, "main.js")),
     writeFile(join(folder, "testImages.json"), JSON.stringify(testImagesJson())),

@@ -2,13 +2,16 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { convert } from "../../src/convert.js";
-import { readNpz } from "../../src/files/npz.js";
-import { readParameters } from "../../src/import/params/readParameters.js";
-import { importExported } from "../../src/import/program.js";
-import { asFloat32, toNumbers } from "../../src/ir/hostArray.js";
-import { saveModelToFolder, type SavedModel } from "../../src/node/saveModel.js";
-import { bindArgument } from "../../src/parameters.js";
+import {
+  bindArgument,
+  convert,
+  importExported,
+  readNpz,
+  readParameters,
+  saveModel,
+  toNumbers,
+  type SavedModel,
+} from "jax2tfjs";
 
 export const exampleFolder = dirname(fileURLToPath(import.meta.url));
 
@@ -22,12 +25,12 @@ export interface DigitsModel extends SavedModel {
 }
 
 /** Converts model.jaxexport with params.safetensors and saves the model to `folder`. */
-export function convertDigits(folder: string): DigitsModel {
+export async function convertDigits(folder: string): Promise<DigitsModel> {
   const program = importExported(readBytes("model.jaxexport"));
   const parameters = bindArgument(program, readParameters(readBytes("params.safetensors")));
   const model = convert(program, { parameters });
   return {
-    ...saveModelToFolder(model, folder, { force: true }),
+    ...(await saveModel(model, folder, { force: true })),
     nodes: model.graph.nodes.length,
     parameters: parameters.reduce((count, { byteLength }) => count + byteLength / 4, 0),
   };
@@ -49,8 +52,8 @@ export function readTestImages(): TestImages {
     throw new Error("test.npz lacks an array");
   }
   return {
-    images: asFloat32(images),
+    images: Float32Array.from(toNumbers(images)),
     labels: Array.from(toNumbers(labels)),
-    logits: asFloat32(logits),
+    logits: Float32Array.from(toNumbers(logits)),
   };
 }

@@ -49,7 +49,7 @@ async function runOn(backend: string, folder: string, test: TestImages): Promise
 
 async function main(folder: string): Promise<boolean> {
   const start = performance.now();
-  const { nodes, parameters, weightBytes, files } = convertDigits(folder);
+  const { nodes, parameters, weightBytes, files } = await convertDigits(folder);
   const seconds = ((performance.now() - start) / 1000).toFixed(2);
   console.log(`converted  model.jaxexport with ${parameters.toLocaleString("en")} parameters`);
   console.log(`           ${nodes} nodes, ${weightBytes} bytes of weights, ${seconds} s`);
