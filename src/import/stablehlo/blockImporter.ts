@@ -3,11 +3,10 @@
  * makes equations of values only where they are used as data, and checks each equation's type
  * against the module's. The operations themselves are in the tables that operations.ts joins.
  */
-import { type ShapedArray } from "../../ir/aval.js";
+import { printAval } from "../../ir/aval.js";
 import { JaxprBuilder } from "../../ir/builder.js";
-import { dimEquals, isStaticShape, variableDim, type Dim } from "../../ir/dims.js";
+import { variableDim, type Dim } from "../../ir/dims.js";
 import { Jax2TfjsError } from "../../ir/errors.js";
-import { fromNumbers } from "../../ir/hostArray.js";
 import {
   closedJaxpr,
   newVar,
@@ -24,31 +23,14 @@ import type { MlirBlock, MlirOperation, MlirValue } from "../mlir/ir.js";
 import { invalidModule } from "./attributes.js";
 import { checkResults, printOperation, unsupportedOperation } from "./diagnostics.js";
 import { sourceOf } from "./locations.js";
+import { Materialiser } from "./materialise.js";
 import type { ModuleImporter } from "./moduleImporter.js";
 import { operations } from "./operations.js";
 import { findPrimitive } from "./records.js";
 import { foldShapeArithmetic, symbolicValue } from "./shapeArithmetic.js";
-import {
-  dimOf,
-  isNode,
-  scalarKey,
-  type ScalarType,
-  type SymbolicNode,
-  type SymbolicScalar,
-} from "./symbolicScalar.js";
+import { dimOf, type ScalarType } from "./symbolicScalar.js";
 import { elementDType } from "./types.js";
-import {
-  avalOf,
-  canonicalArray,
-  elementValue,
-  isUniform,
-  knownElements,
-  literal,
-  type BroadcastValue,
-  type ConstantValue,
-  type Imported,
-  type SymbolicValue,
-} from "./values.js";
+import { knownElements, type Imported } from "./values.js";
 
 /** Regions nested deeper than this are refused. */
 const MAX_REGION_DEPTH = 256;
@@ -61,8 +43,7 @@ export class BlockImporter {
   /** Of the call that the function is imported for. */
   readonly #callSource: SourceInfo;
   readonly #values = new Map<MlirValue, Imported>();
-  readonly #atoms = new Map<Imported, Atom>();
-  readonly #scalars = new Map<string, Atom>();
+  readonly #data = new Materialiser(this);
   /** Variables of the enclosing jaxpr and what they are called here, in order of first use. */
   readonly #captures = new Map<Var, Var>();
 
@@ -150,150 +131,25 @@ export class BlockImporter {
     return this.materialise(this.value(value));
   }
 
+  /** All operands of an operation, which must have `count` of them, as atoms. */
+  operands(op: MlirOperation, count: number): readonly Atom[] {
+    if (op.operands.length !== count) {
+      throw invalidModule(`${op.name} has ${op.operands.length} operands, not ${count}`);
+    }
+    return this.atoms(op.operands);
+  }
+
   atoms(values: readonly MlirValue[]): readonly Atom[] {
     return values.map((value) => this.atom(value));
   }
 
   materialise(value: Imported): Atom {
-    if (value.kind === "atom") return value.atom;
-    const known = this.#atoms.get(value);
-    if (known !== undefined) return known;
-    const atom = this.#makeAtom(value);
-    this.#atoms.set(value, atom);
-    return atom;
-  }
-
-  #makeAtom(value: Exclude<Imported, { readonly kind: "atom" }>): Atom {
-    switch (value.kind) {
-      case "constant":
-        this.module.noteNarrowed(value.array.dtype, this.sourceText);
-        if (value.splat) return this.#broadcast(this.#constantScalar(value), value.aval);
-        return this.builder.constant(canonicalArray(value.array));
-      case "broadcast":
-        return this.#at(value.origin, () => this.#broadcastAtom(value));
-      case "iota": {
-        const { dtype, shape } = value.aval;
-        const params = { dtype, shape, dimension: value.dimension };
-        return this.#at(value.origin, () => this.bindOne("iota", [], params));
-      }
-      case "symbolic":
-        return this.#materialiseSymbolic(value);
-      case "words":
-      case "token":
-        throw new Jax2TfjsError(
-          "unsupported-type",
-          `a ${value.kind === "token" ? "token" : "pair of words"} is used as an array`,
-          { source: this.sourceText, fix: "export the function with jax_enable_x64 off" },
-        );
-    }
-  }
-
-  /** Adds equations that another operation of the module stands for. */
-  #at(origin: SourceInfo, add: () => Atom): Atom {
-    const { source } = this.builder;
-    this.builder.source = origin;
-    try {
-      return add();
-    } finally {
-      this.builder.source = source;
-    }
-  }
-
-  #broadcastAtom({ source, dimensions, aval }: BroadcastValue): Atom {
-    const { shape } = aval;
-    // Only dimensions of size 1 are added: JAX writes this as a reshape, too.
-    const addsOnes = shape.every((size, axis) => {
-      const from = dimensions.indexOf(axis);
-      return from < 0 ? size === 1 : dimEquals(size, source.aval.shape[from] ?? NaN);
-    });
-    if (addsOnes && dimensions.length > 0) return this.reshape(source, shape);
-    const params = { shape, broadcast_dimensions: dimensions };
-    return this.bindOne("broadcast_in_dim", [source], params);
-  }
-
-  #constantScalar(value: ConstantValue): Atom {
-    const scalar = elementValue(canonicalArray(value.array));
-    if (scalar === undefined) throw invalidModule("a constant has no elements");
-    return literal(scalar, value.aval.dtype);
-  }
-
-  #broadcast(scalar: Atom, aval: ShapedArray): Atom {
-    if (aval.shape.length === 0) return scalar;
-    return this.bindOne("broadcast_in_dim", [scalar], {
-      shape: aval.shape,
-      broadcast_dimensions: [],
-    });
-  }
-
-  #materialiseSymbolic(value: SymbolicValue): Atom {
-    this.module.noteNarrowed(value.type, this.sourceText);
-    const { elements, aval } = value;
-    const { shape } = aval;
-    const [first] = elements;
-    if (
-      first !== undefined &&
-      elements.every((element) => scalarKey(element) === scalarKey(first))
-    ) {
-      return this.#broadcast(this.#scalar(first), aval);
-    }
-    const numbers = elements.filter((e) => typeof e === "number" || typeof e === "boolean");
-    if (numbers.length === elements.length && isStaticShape(shape)) {
-      return this.builder.constant(fromNumbers(aval.dtype, shape, numbers.map(Number)));
-    }
-    const parts = elements.map((element) =>
-      this.bindOne("broadcast_in_dim", [this.#scalar(element)], {
-        shape: [1],
-        broadcast_dimensions: [],
-      }),
-    );
-    const flat = this.bindOne("concatenate", parts, { dimension: 0 });
-    return shape.length === 1 ? flat : this.reshape(flat, shape);
-  }
-
-  /** A known scalar as data: bool or int32. */
-  #scalar(scalar: SymbolicScalar): Atom {
-    if (typeof scalar === "boolean") return literal(scalar, "bool");
-    const key = scalarKey(scalar);
-    let atom = this.#scalars.get(key);
-    if (atom === undefined) {
-      const dim = dimOf(scalar);
-      atom = dim === undefined && isNode(scalar) ? this.#nodeAtom(scalar) : this.#dimAtom(dim ?? 0);
-      this.#scalars.set(key, atom);
-    }
-    return atom;
-  }
-
-  #dimAtom(dim: Dim): Atom {
-    if (typeof dim !== "number") return this.bindOne("dim_as_value", [], { dim });
-    if (dim === (dim | 0)) return literal(dim, "int32");
-    throw new Jax2TfjsError("value-out-of-range", `${dim} does not fit into int32`, {
-      source: this.sourceText,
-    });
-  }
-
-  #nodeAtom(node: SymbolicNode): Atom {
-    const operands = node.operands.map((operand) => this.#scalar(operand));
-    if (node.operation === "convert") {
-      const dtype = node.type === "bool" ? "bool" : "int32";
-      return this.bindOne("convert_element_type", operands, { new_dtype: dtype, weak_type: false });
-    }
-    if (node.operation === "select") {
-      const [predicate, onTrue, onFalse] = operands;
-      const cases = [predicate, onFalse, onTrue].filter((atom) => atom !== undefined);
-      return this.bindOne("select_n", cases, {});
-    }
-    return this.bindOne(node.operation, operands, {});
+    return this.#data.atom(value);
   }
 
   /** The scalar that all elements of a value equal, if it is known to be one. */
   uniformScalar(value: Imported): Atom | undefined {
-    if (value.kind === "broadcast" && isUniform(value)) return value.source;
-    if (value.kind === "constant" && value.splat) {
-      this.module.noteNarrowed(value.array.dtype, this.sourceText);
-      return this.#constantScalar(value);
-    }
-    if (avalOf(value).shape.length === 0 && value.kind !== "token") return this.materialise(value);
-    return undefined;
+    return this.#data.uniformScalar(value);
   }
 
   /** The dimension variable of this name as a known scalar. */

@@ -47,7 +47,7 @@ function dot(
     precision: precisionAttribute(op),
     preferred_element_type: resultDType(op),
   };
-  return block.emit(op, "dot_general", block.atoms(op.operands), params);
+  return block.emit(op, "dot_general", block.operands(op, 2), params);
 }
 
 function convolutionNumbers(op: MlirOperation): ConvDimensionNumbers {
@@ -97,7 +97,7 @@ function convolution(
     precision: precisionAttribute(op),
     preferred_element_type: resultDType(op),
   };
-  const operands = block.atoms(op.operands.slice(0, 2));
+  const operands = [0, 1].map((index) => block.atom(block.operand(op, index)));
   return block.emit(op, "conv_general_dilated", operands, params);
 }
 

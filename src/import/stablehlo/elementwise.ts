@@ -17,9 +17,9 @@ import { canonicalDType, tensorType } from "./types.js";
 import {
   avalOf,
   constantValue,
-  elementValue,
   isUniform,
   scalarTypeOf,
+  uniformNumber,
   type Imported,
 } from "./values.js";
 import { refuse64Bits, upperHalfOfCounter } from "./wideIntegers.js";
@@ -117,9 +117,10 @@ function compareConstants(
 ): Imported | undefined {
   const scalars: number[] = [];
   for (const operand of operands) {
-    if (operand.kind !== "constant" || !operand.splat) return undefined;
+    const scalar = uniformNumber(operand);
+    if (scalar === undefined || operand.kind !== "constant") return undefined;
     if (scalarTypeOf(operand.array.dtype) === undefined) return undefined;
-    scalars.push(Number(elementValue(operand.array) as number | bigint | boolean));
+    scalars.push(scalar);
   }
   const [left, right] = scalars;
   const [first] = operands;

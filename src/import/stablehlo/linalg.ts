@@ -11,7 +11,7 @@ import type { Imported } from "./values.js";
 import { refuse64Bits } from "./wideIntegers.js";
 
 const importFft: OperationImporter = (block, op) =>
-  block.emit(op, "fft", block.atoms(op.operands), {
+  block.emit(op, "fft", block.operands(op, 1), {
     fft_type: enumAttribute(op, "fft_type"),
     fft_lengths: integersAttribute(op, "fft_length"),
   });
@@ -35,7 +35,7 @@ const importCholesky: OperationImporter = (block, op) => {
 
 const importTriangularSolve: OperationImporter = (block, op) => {
   const transpose = enumAttribute(op, "transpose_a");
-  return block.emit(op, "triangular_solve", block.atoms(op.operands), {
+  return block.emit(op, "triangular_solve", block.operands(op, 2), {
     left_side: booleanAttribute(op, "left_side"),
     lower: booleanAttribute(op, "lower"),
     transpose_a: transpose !== "NO_TRANSPOSE",

@@ -17,7 +17,7 @@ import {
   type RegionExpression,
 } from "./regions.js";
 import { broadcastValue } from "./shapes.js";
-import { avalOf, elementValue, type Imported } from "./values.js";
+import { avalOf, uniformNumber, type Imported } from "./values.js";
 
 /** Combiner of the body: primitive that reduces, primitive that combines with an initial value. */
 export const reductionNames: Readonly<Record<string, readonly [reduce: string, combine: string]>> =
@@ -110,7 +110,7 @@ function importArgExtremum(
     return undefined;
   }
   const combiner = kind === "argmax" ? "maximum" : "minimum";
-  if (!isIdentity(initialValue, combiner) || !isZero(initialIndex)) return undefined;
+  if (!isIdentity(initialValue, combiner) || uniformNumber(initialIndex) !== 0) return undefined;
   const x = block.materialise(values);
   const [valueResult] = op.results;
   const isNeeded = valueResult !== undefined && block.module.isUsed(valueResult);
@@ -125,12 +125,6 @@ function importArgExtremum(
   // The extreme value is not used: anything of the right type takes its place.
   const unused = broadcastValue(block, initialValue, index.aval.shape, []);
   return [unused, { kind: "atom", atom: index }];
-}
-
-function isZero(value: Imported): boolean {
-  return (
-    value.kind === "constant" && value.splat && Number(elementValue(value.array) as number) === 0
-  );
 }
 
 /** `argmax` or `argmin` if the body compares (value, index) pairs as JAX does. */

@@ -6,19 +6,19 @@
 import { shapedArray } from "../../ir/aval.js";
 import { isStaticShape } from "../../ir/dims.js";
 import type { MlirOperation, MlirValue } from "../mlir/ir.js";
-import { enumAttribute, integerAttribute, integersAttribute } from "./attributes.js";
+import { enumAttribute, integerAttribute, integersAttribute, invalidModule } from "./attributes.js";
 import {
   binaryScalar,
   compareScalars,
   convertScalar,
   isDim,
   notScalar,
-  selectScalar,
   unaryScalar,
   type ScalarOperation,
   type ScalarType,
   type SymbolicScalar,
 } from "./symbolicScalar.js";
+import { selectScalar } from "./symbolicSelect.js";
 import { tensorType } from "./types.js";
 import {
   avalOf,
@@ -77,7 +77,10 @@ const directions = { EQ: "eq", NE: "ne", LT: "lt", LE: "le", GT: "gt", GE: "ge" 
 /** The JAX name of a comparison direction. */
 export function comparisonName(op: MlirOperation): (typeof directions)[keyof typeof directions] {
   const direction = enumAttribute(op, "comparison_direction");
-  return directions[direction as keyof typeof directions];
+  const isKnown = (name: string): name is keyof typeof directions =>
+    Object.hasOwn(directions, name);
+  if (!isKnown(direction)) throw invalidModule(`${direction} is no comparison`);
+  return directions[direction];
 }
 
 /** Positions of all elements of `shape` in row-major order. */
@@ -117,8 +120,8 @@ function rearranged(
 
 /** A shape operand as numbers, or null if a size is symbolic. */
 function staticSizes(known: Known | undefined): readonly number[] | null {
-  if (known?.elements.every((element) => typeof element === "number") !== true) return null;
-  return known.elements as readonly number[];
+  const sizes = known?.elements.filter((element) => typeof element === "number");
+  return sizes !== undefined && sizes.length === known?.elements.length ? sizes : null;
 }
 
 function resultShape(op: MlirOperation): readonly number[] | null {
@@ -196,10 +199,10 @@ function gatherVector(op: MlirOperation, operands: readonly Known[]): Folded | n
   const [operand, indices] = operands;
   const numbers = op.attributes.get("dimension_numbers");
   const shape = resultShape(op);
-  if (numbers?.kind !== "gatherDimensionNumbers" || operand === undefined) return null;
-  if (operand.shape.length !== 1 || numbers.offsetDims.length > 0 || shape === null) return null;
+  if (numbers?.kind !== "gatherDimensionNumbers" || numbers.offsetDims.length > 0) return null;
+  if (operand?.shape.length !== 1 || shape === null) return null;
   const places = staticSizes(indices);
-  if (places === null || shape.reduce((a, b) => a * b, 1) !== places.length) return null;
+  if (places?.length !== shape.reduce((a, b) => a * b, 1)) return null;
   const elements: SymbolicScalar[] = [];
   for (const place of places) {
     const element = operand.elements[Math.min(Math.max(place, 0), operand.elements.length - 1)];

@@ -354,8 +354,11 @@ export const shapeOperations: OperationTable = {
   "stablehlo.slice": importSlice,
   "stablehlo.real_dynamic_slice": importRealDynamicSlice,
   "stablehlo.dynamic_slice": importDynamicSlice,
-  "stablehlo.dynamic_update_slice": (block, op) =>
-    block.emit(op, "dynamic_update_slice", block.atoms(op.operands), {}),
+  "stablehlo.dynamic_update_slice": (block, op) => {
+    const { shape } = avalOf(block.value(block.operand(op, 0)));
+    const inputs = block.operands(op, 2 + shape.length);
+    return block.emit(op, "dynamic_update_slice", inputs, {});
+  },
   "stablehlo.pad": importPad,
   "stablehlo.dynamic_pad": importDynamicPad,
   "stablehlo.concatenate": (block, op) =>
@@ -365,7 +368,7 @@ export const shapeOperations: OperationTable = {
           dimension: integerAttribute(op, "dimension"),
         }),
   "stablehlo.reverse": (block, op) =>
-    block.emit(op, "rev", block.atoms(op.operands), {
+    block.emit(op, "rev", block.operands(op, 1), {
       dimensions: integersAttribute(op, "dimensions"),
     }),
   "stablehlo.get_dimension_size": importDimensionSize,

@@ -58,7 +58,7 @@ function comparedKey(expression: RegionExpression | undefined): ComparedKey | un
   const [left, right] = expression.operands;
   const first = left && keyPart(left);
   const second = right && keyPart(right);
-  if (first === undefined || second === undefined || first.part !== second.part) return undefined;
+  if (first === undefined || first.part !== second?.part) return undefined;
   const operand = Math.floor(first.argument / 2);
   if (operand !== Math.floor(second.argument / 2) || first.argument === second.argument) {
     return undefined;

@@ -56,7 +56,12 @@ export interface SymbolicNode {
   readonly type: ScalarType;
   /** Equal keys mean equal values. */
   readonly key: string;
+  /** Operations in the whole expression. */
+  readonly size: number;
 }
+
+/** Larger expressions are data: no size of a JAX program comes near. */
+const MAX_NODE_SIZE = 256;
 
 export type SymbolicScalar = Dim | boolean | SymbolicNode;
 
@@ -75,18 +80,22 @@ export function scalarKey(scalar: SymbolicScalar): string {
   return isNode(scalar) ? scalar.key : hashKey(scalar);
 }
 
-function sameScalar(left: SymbolicScalar, right: SymbolicScalar): boolean {
+export function sameScalar(left: SymbolicScalar, right: SymbolicScalar): boolean {
   if (isDim(left) && isDim(right)) return dimEquals(left, right);
   return scalarKey(left) === scalarKey(right);
 }
 
-function node(
+/** The operation kept as it is; null if the expression becomes too large. */
+export function node(
   operation: ScalarOperation,
   operands: readonly SymbolicScalar[],
   type: ScalarType,
-): SymbolicNode {
+): SymbolicNode | null {
+  const sizes = operands.map((operand) => (isNode(operand) ? operand.size : 0));
+  const size = sizes.reduce((sum, inner) => sum + inner, 1);
+  if (size > MAX_NODE_SIZE) return null;
   const key = `${operation}:${type}(${operands.map(scalarKey).join(",")})`;
-  return { kind: "node", operation, operands, type, key };
+  return { kind: "node", operation, operands, type, key, size };
 }
 
 /** An integer as its type holds it: 32-bit arithmetic wraps; 64-bit results must be exact. */
@@ -113,7 +122,7 @@ const numberOperations: Partial<Record<ScalarOperation, NumberOperation>> = {
 };
 
 /** A Dim rule that may find its operands out of its reach. */
-function attempt(compute: () => Dim | undefined): Dim | undefined {
+export function attempt(compute: () => Dim | undefined): Dim | undefined {
   try {
     return compute();
   } catch (error) {
@@ -185,7 +194,7 @@ function binaryBoolean(
   return node(operation, [left, right], "bool");
 }
 
-export function notScalar(operand: SymbolicScalar): SymbolicScalar {
+export function notScalar(operand: SymbolicScalar): SymbolicScalar | null {
   return typeof operand === "boolean" ? !operand : node("not", [operand], "bool");
 }
 
@@ -222,7 +231,7 @@ export function compareScalars(
   operation: ComparisonOperation,
   left: SymbolicScalar,
   right: SymbolicScalar,
-): SymbolicScalar {
+): SymbolicScalar | null {
   if (isDim(left) && isDim(right)) {
     const known = tryCompare(left, comparisonSigns[operation], right);
     return known ?? node(operation, [left, right], "bool");
@@ -242,137 +251,6 @@ export function compareScalars(
     return operation === "eq" || operation === "le" || operation === "ge";
   }
   return node(operation, [left, right], "bool");
-}
-
-/** `select(predicate, onTrue, onFalse)`; recognises how JAX writes floor division and modulo. */
-export function selectScalar(
-  predicate: SymbolicScalar,
-  onTrue: SymbolicScalar,
-  onFalse: SymbolicScalar,
-  type: ScalarType,
-): SymbolicScalar {
-  if (typeof predicate === "boolean") return predicate ? onTrue : onFalse;
-  if (sameScalar(onTrue, onFalse)) return onTrue;
-  return (
-    recognizeFloorDivision(predicate, onTrue, onFalse) ??
-    recognizeModulo(predicate, onTrue, onFalse) ??
-    recognizeExtremum(predicate, onTrue, onFalse) ??
-    node("select", [predicate, onTrue, onFalse], type)
-  );
-}
-
-/** True for `candidate` being the node `operation(left, right)`. */
-function isOperation(
-  candidate: SymbolicScalar,
-  operation: ScalarOperation,
-  left: SymbolicScalar,
-  right: SymbolicScalar,
-): boolean {
-  if (!isNode(candidate) || candidate.operation !== operation) return false;
-  const [first, second] = candidate.operands;
-  if (first === undefined || second === undefined) return false;
-  return sameScalar(first, left) && sameScalar(second, right);
-}
-
-/** True if `predicate` mentions `rem(left, right) != 0`, possibly inside a conjunction. */
-function asksForRemainder(predicate: SymbolicScalar, left: Dim, right: Dim): boolean {
-  if (!isNode(predicate)) return false;
-  if (predicate.operation === "and") {
-    return predicate.operands.some((operand) => asksForRemainder(operand, left, right));
-  }
-  const [first, second] = predicate.operands;
-  if (predicate.operation !== "ne" || first === undefined || second !== 0) return false;
-  return isOperation(first, "rem", left, right);
-}
-
-/** The dimensions that a division or remainder is of. */
-function dividedDims(
-  scalar: SymbolicScalar,
-  operation: "div" | "rem",
-): readonly [left: Dim, right: Dim] | undefined {
-  if (!isNode(scalar) || scalar.operation !== operation) return undefined;
-  const [left, right] = scalar.operands;
-  if (left === undefined || right === undefined) return undefined;
-  return isDim(left) && isDim(right) ? [left, right] : undefined;
-}
-
-/**
- * `q = div(a, b); select(sign(a) != sign(b) & rem(a, b) != 0, q - 1, q)` is `floordiv(a, b)`. Where
- * the signs are known to differ only the remainder is asked for.
- */
-function recognizeFloorDivision(
-  predicate: SymbolicScalar,
-  onTrue: SymbolicScalar,
-  quotient: SymbolicScalar,
-): Dim | undefined {
-  const [left, right] = dividedDims(quotient, "div") ?? [];
-  if (left === undefined || right === undefined) return undefined;
-  if (!isOperation(onTrue, "sub", quotient, 1)) return undefined;
-  if (!asksForRemainder(predicate, left, right)) return undefined;
-  const asksForSigns = comparesSigns(predicate, left, right) || haveOppositeSigns(left, right);
-  return asksForSigns ? attempt(() => floordivDims(left, right)) : undefined;
-}
-
-function haveOppositeSigns(left: Dim, right: Dim): boolean {
-  const isNegative = (dim: Dim): boolean => tryCompare(dim, "<=", 0) === true;
-  const isPositive = (dim: Dim): boolean => tryCompare(dim, ">=", 0) === true;
-  return (isNegative(left) && isPositive(right)) || (isPositive(left) && isNegative(right));
-}
-
-/** True if `predicate` holds a comparison `!=` of the signs of the operands (one may be known). */
-function comparesSigns(predicate: SymbolicScalar, left: Dim, right: Dim): boolean {
-  if (!isNode(predicate)) return false;
-  if (predicate.operation === "and") {
-    return predicate.operands.some((operand) => comparesSigns(operand, left, right));
-  }
-  if (predicate.operation !== "ne") return false;
-  return predicate.operands.some((operand) => {
-    if (!isNode(operand) || operand.operation !== "sign") return false;
-    const [inner] = operand.operands;
-    return inner !== undefined && (sameScalar(inner, left) || sameScalar(inner, right));
-  });
-}
-
-/** `r = rem(a, b); select((r < 0) != (b < 0) & r != 0, r + b, r)` is `mod(a, b)`. */
-function recognizeModulo(
-  predicate: SymbolicScalar,
-  onTrue: SymbolicScalar,
-  remainder: SymbolicScalar,
-): Dim | undefined {
-  const [left, right] = dividedDims(remainder, "rem") ?? [];
-  if (left === undefined || right === undefined) return undefined;
-  if (!isOperation(onTrue, "add", remainder, right)) return undefined;
-  if (!asksForRemainder(predicate, left, right) || !asksForSign(predicate, remainder)) {
-    return undefined;
-  }
-  return attempt(() => modDims(left, right));
-}
-
-/** True if `predicate` holds `remainder < 0`, in whatever way it is combined with `b < 0`. */
-function asksForSign(predicate: SymbolicScalar, remainder: SymbolicScalar): boolean {
-  if (!isNode(predicate)) return false;
-  if (isOperation(predicate, "lt", remainder, 0)) return true;
-  return (
-    predicate.type === "bool" &&
-    predicate.operands.some((operand) => asksForSign(operand, remainder))
-  );
-}
-
-/** `select(a >= b, a, b)` and its kin are `max(a, b)` or `min(a, b)`. */
-function recognizeExtremum(
-  predicate: SymbolicScalar,
-  onTrue: SymbolicScalar,
-  onFalse: SymbolicScalar,
-): Dim | undefined {
-  if (!isNode(predicate) || !isDim(onTrue) || !isDim(onFalse)) return undefined;
-  const [left, right] = predicate.operands;
-  if (left === undefined || right === undefined) return undefined;
-  const straight = sameScalar(left, onTrue) && sameScalar(right, onFalse);
-  const crossed = sameScalar(left, onFalse) && sameScalar(right, onTrue);
-  if (!straight && !crossed) return undefined;
-  const greater = predicate.operation === "gt" || predicate.operation === "ge";
-  if (!greater && predicate.operation !== "lt" && predicate.operation !== "le") return undefined;
-  return attempt(() => (greater === straight ? maxDim(onTrue, onFalse) : minDim(onTrue, onFalse)));
 }
 
 /** A conversion between int32, int64 and bool; null if the number does not fit. */

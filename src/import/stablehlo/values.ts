@@ -134,6 +134,13 @@ export function elementValue(array: HostArray, index = 0): LiteralValue | undefi
   return array.dtype === "bool" ? value !== 0 : value;
 }
 
+/** The real number that all elements of a constant equal, or undefined. */
+export function uniformNumber(value: Imported): number | undefined {
+  if (value.kind !== "constant" || !value.splat) return undefined;
+  const scalar = elementValue(value.array);
+  return typeof scalar === "object" || scalar === undefined ? undefined : Number(scalar);
+}
+
 /** The constant with its elements in the type they are computed in. */
 export function canonicalArray(array: HostArray): HostArray {
   const dtype = canonicalDType(array.dtype);

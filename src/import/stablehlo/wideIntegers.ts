@@ -18,7 +18,7 @@ import type { MlirOperation, MlirValue } from "../mlir/ir.js";
 import type { BlockImporter } from "./blockImporter.js";
 import { unsupportedOperation } from "./diagnostics.js";
 import { canonicalDType, elementDType } from "./types.js";
-import { avalOf, constantValue, elementValue, knownElements, type Imported } from "./values.js";
+import { avalOf, constantValue, uniformNumber, type Imported } from "./values.js";
 
 /** Expressions of counters are a few operations deep. */
 const MAX_DEPTH = 64;
@@ -46,37 +46,48 @@ export function refuse64Bits(
   );
 }
 
-/** The largest value of an expression of iotas, sizes and constants, or undefined. */
-function upperBound(block: BlockImporter, value: MlirValue, depth = 0): Dim | undefined {
-  if (depth > MAX_DEPTH) return undefined;
-  const imported = block.value(value);
-  if (imported.kind === "constant" && imported.splat) {
-    const scalar = Number(elementValue(imported.array) as number | bigint);
-    return Number.isSafeInteger(scalar) && scalar >= 0 ? scalar : undefined;
+/** Largest values of expressions of iotas, sizes and constants. */
+class UpperBounds {
+  readonly #known = new Map<MlirValue, Dim | undefined>();
+
+  constructor(readonly block: BlockImporter) {}
+
+  of(value: MlirValue | undefined, depth = 0): Dim | undefined {
+    if (value === undefined || depth > MAX_DEPTH) return undefined;
+    if (this.#known.has(value)) return this.#known.get(value);
+    const bound = this.#ofLeaf(value) ?? this.#ofOperation(value, depth + 1);
+    this.#known.set(value, bound);
+    return bound;
   }
-  if (imported.kind === "iota") {
-    const size = imported.aval.shape[imported.dimension];
-    return size === undefined ? undefined : subDims(size, 1);
+
+  #ofLeaf(value: MlirValue): Dim | undefined {
+    const imported = this.block.value(value);
+    const number = uniformNumber(imported);
+    if (number !== undefined) return nonNegative(Number.isSafeInteger(number) ? number : undefined);
+    if (imported.kind === "iota") {
+      const size = imported.aval.shape[imported.dimension];
+      return size === undefined ? undefined : subDims(size, 1);
+    }
+    const known = this.block.knownDims(value);
+    return known?.length === 1 ? nonNegative(known[0]) : undefined;
   }
-  const known = knownElements(imported) === null ? undefined : block.knownDims(value);
-  if (known?.length === 1) return nonNegative(known[0]);
-  const op = block.module.definition(value);
-  const of = (index: number): Dim | undefined => {
-    const operand = op?.operands[index];
-    return operand === undefined ? undefined : upperBound(block, operand, depth + 1);
-  };
-  switch (op?.name) {
-    case "stablehlo.broadcast_in_dim":
-    case "stablehlo.dynamic_broadcast_in_dim":
-    case "stablehlo.convert":
-    case "stablehlo.reshape":
-      return of(0);
-    case "stablehlo.add":
-      return combine(addDims, of(0), of(1));
-    case "stablehlo.multiply":
-      return combine(mulDims, of(0), of(1));
-    default:
-      return undefined;
+
+  #ofOperation(value: MlirValue, depth: number): Dim | undefined {
+    const op = this.block.module.definition(value);
+    const [left, right] = op?.operands ?? [];
+    switch (op?.name) {
+      case "stablehlo.broadcast_in_dim":
+      case "stablehlo.dynamic_broadcast_in_dim":
+      case "stablehlo.convert":
+      case "stablehlo.reshape":
+        return this.of(left, depth);
+      case "stablehlo.add":
+        return combine(addDims, this.of(left, depth), this.of(right, depth));
+      case "stablehlo.multiply":
+        return combine(mulDims, this.of(left, depth), this.of(right, depth));
+      default:
+        return undefined;
+    }
   }
 }
 
@@ -118,11 +129,9 @@ export function upperHalfOfCounter(block: BlockImporter, op: MlirOperation): Imp
   const [counter, amount] = op.operands;
   if (op.name !== "stablehlo.shift_right_logical" || !counter || !amount) return null;
   if (!isWide(counter)) return null;
-  const shift = block.value(amount);
-  if (shift.kind !== "constant" || !shift.splat) return null;
-  if (Number(elementValue(shift.array) as number | bigint) < 32) return null;
+  if ((uniformNumber(block.value(amount)) ?? 0) < 32) return null;
   const { shape } = avalOf(block.value(counter));
-  const bound = upperBound(block, counter);
+  const bound = new UpperBounds(block).of(counter);
   if (bound === undefined || !fitsInWord(bound, shape)) return null;
   const zero = constantValue("uint64", [], new Uint8Array(8), true);
   return { ...zero, aval: { ...zero.aval, shape } };

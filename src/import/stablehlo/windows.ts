@@ -28,7 +28,7 @@ import {
   type RegionExpression,
 } from "./regions.js";
 import { broadcastValue } from "./shapes.js";
-import { avalOf, elementValue, type Imported } from "./values.js";
+import { avalOf, uniformNumber, type Imported } from "./values.js";
 
 const windowNames: Readonly<Record<string, string>> = {
   add: "reduce_window_sum",
@@ -211,7 +211,7 @@ function importSelectAndGather(
     return undefined;
   }
   if (!isIdentity(initialKey, select === "ge" ? "maximum" : "minimum")) return undefined;
-  if (!isZero(initialValue) || block.module.isUsed(keyResult)) return undefined;
+  if (uniformNumber(initialValue) !== 0 || block.module.isUsed(keyResult)) return undefined;
   const [keys, values] = block.atoms(op.operands.slice(0, 2));
   if (keys === undefined || values === undefined) return undefined;
   const full = { ...params, select_prim: select };
@@ -228,12 +228,6 @@ function selectPrimitive(
 ): "ge" | "le" | undefined {
   if (isOnArguments(expression, "compare GE", left, right)) return "ge";
   return isOnArguments(expression, "compare LE", left, right) ? "le" : undefined;
-}
-
-function isZero(value: Imported): boolean {
-  if (value.kind !== "constant" || !value.splat) return false;
-  const scalar = elementValue(value.array);
-  return typeof scalar !== "object" && Number(scalar) === 0;
 }
 
 const importSelectAndScatter: OperationImporter = (block, op) => {
@@ -255,7 +249,7 @@ const importSelectAndScatter: OperationImporter = (block, op) => {
   const initial = block.value(block.operand(op, 2));
   const select = selectPrimitive(regionExpressions(block, selectRegion)[0], 0, 1);
   const combiner = combinerOf(regionExpressions(block, scatterRegion)[0], operand.aval.dtype);
-  if (select !== undefined && combiner === "add" && isZero(initial)) {
+  if (select !== undefined && combiner === "add" && uniformNumber(initial) === 0) {
     const full = { ...params, select_prim: select };
     return block.emit(op, "select_and_scatter_add", [source, operand], full);
   }
