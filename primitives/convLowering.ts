@@ -43,7 +43,9 @@ export function convolve(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): 
   if (conv.strides.some((s) => s > 1) && conv.rhsDilation.some((d) => d > 1)) {
     return convolveThenSubsample(tf, x, filter, conv);
   }
-  if (spatial > 3 || (spatial === 3 && conv.featureGroups > 1)) {
+  // TensorFlow's own Conv3D knows no dilations.
+  const dilated = conv.rhsDilation.some((d) => d > 1) && tf.backends.has("tensorflow");
+  if (spatial > 3 || (spatial === 3 && (conv.featureGroups > 1 || dilated))) {
     return foldSpatial(tf, x, filter, conv);
   }
   if (spatial === 3) return convolve3D(tf, x, filter, conv);

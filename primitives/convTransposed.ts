@@ -2,7 +2,7 @@
  * Transposed convolution: an input with zeros between its elements (`lhs_dilation`) as one
  * Conv2DBackpropInput node, where that says exactly the same. Called by convLowering.ts.
  */
-import type { Dim } from "../src/ir/dims.js";
+import type { Dim, Shape } from "../src/ir/dims.js";
 import type { Tensor, Tf, WindowPadding } from "../src/ir/tf.js";
 import { outputSizes, type Convolution } from "./convNode.js";
 import { at } from "./support.js";
@@ -42,12 +42,22 @@ export function transposedConvolution(
   const known = padding.flatMap((pair) => (pair === null ? [] : [pair]));
   if (known.length < padding.length) return null;
   const strides = [at(conv.lhsDilation, 0), at(conv.lhsDilation, 1)] as const;
-  const outShape = [at(x.shape, 0), ...sizes, at(filter.shape, 3)];
+  const outShape = (spatial: readonly number[]): Shape => [
+    at(x.shape, 0),
+    ...spatial,
+    at(filter.shape, 3),
+  ];
   const reversed = windows.some((window) => window !== 1) ? tf.reverse(filter, [0, 1]) : filter;
-  return tf.conv2DBackpropInput(outShape, tf.transpose(reversed, [0, 1, 3, 2]), x, {
-    strides,
-    padding: namedPadding(known, sizes, windows, strides),
-  });
+  const swapped = tf.transpose(reversed, [0, 1, 3, 2]);
+  const named = namedPadding(known, sizes, windows, strides);
+  if (typeof named === "string" || !tf.backends.has("tensorflow")) {
+    return tf.conv2DBackpropInput(outShape(sizes), swapped, x, { strides, padding: named });
+  }
+  // TensorFlow's own kernel takes no explicit padding: the padded result, and what is inside.
+  const whole = sizes.map((size, dim) => at(known, dim).reduce((sum, n) => sum + n, size));
+  const result = tf.conv2DBackpropInput(outShape(whole), swapped, x, { strides, padding: "VALID" });
+  const begin = [0, ...known.map(([low]) => low), 0];
+  return tf.slice(result, begin, outShape(sizes));
 }
 
 function namedPadding(

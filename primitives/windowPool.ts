@@ -8,6 +8,7 @@ import {
   shapeEquals,
   shapeSize,
   strideDim,
+  tryCompare,
   addDims,
   type Dim,
   type Shape,
@@ -72,6 +73,9 @@ export function planPool(kind: PoolKind, x: Shape, params: ReduceWindowParams): 
     const taps = staticSize(window);
     if (taps === null || (kind !== "sum" && dilation !== 1)) return null;
     if (taps > mostTaps[kind] || (stride > 1 && dilation > 1)) return null;
+    // The kernels of some backends give a finite number for windows of nothing but padding.
+    const reaches = padding.every((amount) => tryCompare(amount, "<", taps) === true);
+    if (kind !== "sum" && !reaches) return null;
     axes.push({ axis, taps, stride, dilation, padding });
   }
   const groups = pairUp(axes, mostTaps[kind]);

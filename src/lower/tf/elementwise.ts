@@ -45,6 +45,8 @@ export function broadcastShapes(core: GraphCore, shapes: readonly Shape[]): Shap
 export function elementwiseOps(core: GraphCore, shapes: ShapeOps): ElementwiseOps {
   const gpu = core.targets("webgl", "webgpu");
   const wasm = core.targets("wasm");
+  // TensorFlow broadcasts over five groups of dimensions at most.
+  const native = core.targets("tensorflow");
 
   /** Runs `emit` on operands whose common rank is at most `maxRank`, collapsing what is parallel. */
   function withMaxRank(
@@ -98,7 +100,7 @@ export function elementwiseOps(core: GraphCore, shapes: ShapeOps): ElementwiseOp
     const average = averagePool(op, x, y);
     if (average !== null) return average;
     const dtype = resultType(op, x.dtype);
-    return withMaxRank([x, y], gpu || wasm ? 6 : 8, ([left = x, right = y]) =>
+    return withMaxRank([x, y], native ? 5 : gpu || wasm ? 6 : 8, ([left = x, right = y]) =>
       core.emitOne(
         op,
         [left, right],
@@ -129,7 +131,7 @@ export function elementwiseOps(core: GraphCore, shapes: ShapeOps): ElementwiseOp
       return binary("LogicalOr", chosen, other);
     }
     const operands = [condition, x, y];
-    return withMaxRank(operands, gpu ? 4 : 8, ([c = condition, a = x, b = y]) =>
+    return withMaxRank(operands, gpu ? 4 : native ? 5 : 8, ([c = condition, a = x, b = y]) =>
       core.emitOne(
         "SelectV2",
         [c, a, b],
