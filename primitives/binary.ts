@@ -68,7 +68,7 @@ export const mul = elementwise<NoParams>({
   transpose: [(o, ct, known) => o.mul(ct, known(1)), (o, ct, known) => o.mul(known(0), ct)],
   tfjs: (tf, args, { dtype }) =>
     isInteger(dtype)
-      ? integers.wrap(tf, integers.multiply(tf, ...two(args)), dtype)
+      ? integers.wrap(tf, integers.multiply(tf, ...two(args), dtype), dtype)
       : tf.binary("Mul", ...two(args)),
   complex: (tf, args) => complexMath.mul(tf, at(args, 0), at(args, 1)),
   fold: (args, dtype) => foldProduct(at(args, 0), at(args, 1), dtype),
@@ -227,7 +227,7 @@ export const atan2 = elementwise<NoParams>({
   accepts: [accepts.floatOrComplex, accepts.floatOrComplex],
   tangents: [atan2Tangent(1), atan2Tangent(-1)],
   transpose: none("atan2 is not linear"),
-  tfjs: (tf, args) => tf.binary("Atan2", ...two(args)),
+  tfjs: (tf, args) => floats.atan2(tf, ...two(args)),
   // -i log((x + i y) / sqrt(x² + y²)), for y = first and x = second argument.
   complex: (tf, args) => complexMath.atan2(tf, at(args, 0), at(args, 1)),
 });

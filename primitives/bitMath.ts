@@ -45,9 +45,15 @@ function bytesOf(tf: Tf, x: Tensor, bits: number): readonly Tensor[] {
 
 /** Puts bytes together, lowest first. */
 function joinBytes(tf: Tf, bytes: readonly Tensor[]): Tensor {
-  return bytes
-    .map((byte, index) => (index === 0 ? byte : tf.binary("Mul", byte, int(tf, 2 ** (8 * index)))))
-    .reduce((sum, byte) => add(tf, sum, byte));
+  const join = (low: Tensor, high: Tensor, factor: number): Tensor =>
+    add(tf, low, tf.binary("Mul", high, int(tf, factor)));
+  const [first, second, third, fourth] = bytes;
+  if (first === undefined) throw new Error("internal error: no bytes");
+  if (second === undefined) return first;
+  const low = join(first, second, 256);
+  if (third === undefined || fourth === undefined) return low;
+  // The upper half as a signed number: where int32 is float32, small results stay exact.
+  return join(low, wrap(tf, join(third, fourth, 256), "int16"), 65536);
 }
 
 /** The lowest `count` bits of a 32-bit value, also for 31 and 32. */

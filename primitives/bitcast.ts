@@ -28,7 +28,9 @@ const powers = Array.from({ length: 254 }, (_, index) => 2 ** (index - 126));
  */
 function magnitudeBits(tf: Tf, x: Tensor, { mantissaBits, bias, infinity }: Fields): Tensor {
   const lowest = 1 - bias;
-  const magnitude = tf.unary("Abs", x);
+  // Infinity and NaN are put in last; until then they must not become indices.
+  const isFinite = tf.unary("IsFinite", x);
+  const magnitude = tf.select(isFinite, tf.unary("Abs", x), float(tf, 1));
   const atLeast = (value: Tensor, low: number): Tensor =>
     tf.binary("Maximum", value, float(tf, low));
   const logarithm = tf.unary("Log", atLeast(magnitude, 2 ** lowest));
@@ -51,14 +53,10 @@ function magnitudeBits(tf: Tf, x: Tensor, { mantissaBits, bias, infinity }: Fiel
   );
   const field = tf.binary("Mul", add(tf, exponent, int(tf, bias - 1)), int(tf, 2 ** mantissaBits));
   // The leading one of the significand counts as one step of the exponent field.
-  const finite = add(
-    tf,
-    field,
-    tf.cast(tf.select(tf.unary("IsFinite", x), significand, float(tf, 0)), "int32"),
-  );
+  const finite = add(tf, field, tf.cast(significand, "int32"));
   const nan = infinity + 2 ** (mantissaBits - 1);
   const special = tf.select(tf.unary("IsNan", x), int(tf, nan), int(tf, infinity));
-  return tf.select(tf.unary("IsFinite", x), finite, special);
+  return tf.select(isFinite, finite, special);
 }
 
 function fieldsOf(dtype: DType): Fields | null {

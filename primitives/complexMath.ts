@@ -70,7 +70,7 @@ export function magnitude(tf: Tf, z: Pair): Tensor {
   return tf.select(infinite, number(tf, Infinity), times(tf, large, root));
 }
 
-export const angle = (tf: Tf, z: Pair): Tensor => tf.binary("Atan2", z.im, z.re);
+export const angle = (tf: Tf, z: Pair): Tensor => floats.atan2(tf, z.im, z.re);
 
 /** Quotient by Smith's method: both are turned so that the divisor's real part is the larger one. */
 export function div(tf: Tf, x: Pair, y: Pair): Pair {
@@ -206,7 +206,7 @@ const rootOfOneMinus = (tf: Tf, z: Pair): Pair =>
 export function asin(tf: Tf, z: Pair): Pair {
   const [left, right] = [rootOfOneMinus(tf, z), sqrt(tf, onePlus(tf, z))];
   return {
-    re: tf.binary("Atan2", z.re, mul(tf, left, right).re),
+    re: floats.atan2(tf, z.re, mul(tf, left, right).re),
     im: floats.asinh(tf, mul(tf, conj(tf, left), right).im),
   };
 }
@@ -214,7 +214,7 @@ export function asin(tf: Tf, z: Pair): Pair {
 export function acos(tf: Tf, z: Pair): Pair {
   const [left, right] = [rootOfOneMinus(tf, z), sqrt(tf, onePlus(tf, z))];
   return {
-    re: times(tf, tf.binary("Atan2", left.re, right.re), number(tf, 2)),
+    re: times(tf, floats.atan2(tf, left.re, right.re), number(tf, 2)),
     im: floats.asinh(tf, mul(tf, conj(tf, right), left).im),
   };
 }
@@ -224,7 +224,7 @@ export function acosh(tf: Tf, z: Pair): Pair {
   const right = sqrt(tf, onePlus(tf, z));
   return {
     re: floats.asinh(tf, mul(tf, conj(tf, left), right).re),
-    im: times(tf, tf.binary("Atan2", left.im, right.re), number(tf, 2)),
+    im: times(tf, floats.atan2(tf, left.im, right.re), number(tf, 2)),
   };
 }
 
@@ -238,7 +238,7 @@ export function atanh(tf: Tf, z: Pair): Pair {
   const size = plus(tf, times(tf, left, left), square);
   const ratio = over(tf, times(tf, z.re, number(tf, 4)), size);
   const across = minus(tf, times(tf, left, right), square);
-  const turn = tf.binary("Atan2", times(tf, z.im, number(tf, 2)), across);
+  const turn = floats.atan2(tf, times(tf, z.im, number(tf, 2)), across);
   return {
     re: times(tf, floats.log1p(tf, ratio), number(tf, 0.25)),
     im: times(tf, turn, number(tf, 0.5)),

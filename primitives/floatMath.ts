@@ -182,3 +182,16 @@ export function pow(tf: Tf, x: Tensor, y: Tensor): Tensor {
   const power = tf.binary("Pow", x, tf.unary("Neg", y));
   return tf.select(pole, tf.binary("RealDiv", one, power), result);
 }
+
+/** Angle of (x, y). WebGL drivers give pi for y = -0 beside a positive x. */
+export function atan2(tf: Tf, y: Tensor, x: Tensor): Tensor {
+  const angle = tf.binary("Atan2", y, x);
+  if (!targets(tf, "webgl")) return angle;
+  const zero = float(tf, 0);
+  const isZero = tf.binary(
+    "LogicalAnd",
+    tf.binary("Equal", y, zero),
+    tf.binary("Greater", x, zero),
+  );
+  return tf.select(isZero, y, angle);
+}

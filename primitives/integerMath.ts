@@ -67,21 +67,39 @@ export function unsignedLess(tf: Tf, x: Tensor, y: Tensor): Tensor {
   return tf.binary("NotEqual", signedLess, signsDiffer);
 }
 
-/** x * y to the low 32 bits. */
-export function multiply(tf: Tf, x: Tensor, y: Tensor): Tensor {
-  // The product of cpu is a float64, exact below 2^53: one factor may have 22 bits.
-  const small = (tensor: Tensor): boolean => {
-    const known = knownInteger(tensor);
-    if (known === null) return false;
-    return Math.abs(known) < 2 ** 22 || Number.isInteger(Math.log2(Math.abs(known)));
-  };
-  if (!tf.backends.has("cpu") || small(x) || small(y)) return tf.binary("Mul", x, y);
-  // The lower half is signed, so that small numbers stay small factors, also in float32 on GPUs.
-  const [factor, half] = [int(tf, 65536), int(tf, 32768)];
-  const low = sub(tf, lowBits(tf, add(tf, x, half), 16), half);
-  const high = tf.binary("FloorDiv", sub(tf, x, low), factor);
-  const highProduct = tf.binary("Mul", tf.binary("Mul", high, y), factor);
-  return add(tf, tf.binary("Mul", low, y), highProduct);
+/** True if a known factor keeps products below the limits of the kernels' floats. */
+function isSmallFactor(x: Tensor, bits: number): boolean {
+  const known = knownInteger(x);
+  if (known === null) return false;
+  return Math.abs(known) < 2 ** bits || Number.isInteger(Math.log2(Math.abs(known)));
+}
+
+/** x = high * radix + low with |low| <= radix / 2, so that small numbers stay small. */
+function splitFactor(tf: Tf, x: Tensor, radix: number): readonly [high: Tensor, low: Tensor] {
+  const [factor, half] = [int(tf, radix), int(tf, radix / 2)];
+  const low = sub(tf, tf.binary("FloorMod", add(tf, x, half), factor), half);
+  // A multiple of the radix: also float32 divides it exactly.
+  return [tf.binary("FloorDiv", sub(tf, x, low), factor), low];
+}
+
+/** x * y to the low bits of the type; narrow products are still to be wrapped. */
+export function multiply(tf: Tf, x: Tensor, y: Tensor, dtype: DType): Tensor {
+  const product = (left: Tensor, right: Tensor): Tensor => tf.binary("Mul", left, right);
+  if (isNarrow(dtype)) {
+    // float32 products of the GPU backends are exact to 24 bits.
+    const onGpu = tf.backends.has("webgl") || tf.backends.has("webgpu");
+    const exact = !onGpu || bitsOf(dtype) <= 8 || isSmallFactor(x, 8) || isSmallFactor(y, 8);
+    if (exact) return product(x, y);
+    const [high, low] = splitFactor(tf, x, 256);
+    const upper = product(wrap(tf, product(high, y), dtype), int(tf, 256));
+    return add(tf, wrap(tf, product(low, y), dtype), wrap(tf, upper, dtype));
+  }
+  // float64 products of cpu are exact to 53 bits: one factor may have 22.
+  if (!tf.backends.has("cpu") || isSmallFactor(x, 22) || isSmallFactor(y, 22)) {
+    return product(x, y);
+  }
+  const [high, low] = splitFactor(tf, x, 65536);
+  return add(tf, product(low, y), product(product(high, y), int(tf, 65536)));
 }
 
 /** floor(x / y) for y != 0. */
@@ -176,7 +194,8 @@ export function remainder(tf: Tf, x: Tensor, y: Tensor, dtype: DType): Tensor {
   const powerOfTwo = known !== null && known > 0 && Number.isInteger(Math.log2(known));
   if (powerOfTwo && isUnsigned(dtype)) return lowBits(tf, x, Math.log2(known));
   const quotient = divide(tf, x, y, dtype);
-  const rest = sub(tf, x, multiply(tf, quotient, y));
+  // No larger than x: exact on every backend.
+  const rest = sub(tf, x, tf.binary("Mul", quotient, y));
   // Only the lowest value divided by -1 leaves the range.
   return isUnsigned(dtype) || neverEquals(y, -1) ? rest : wrap(tf, rest, dtype);
 }

@@ -333,7 +333,7 @@ export const cbrt = unary("cbrt", {
 
 function timesItself(tf: Tf, x: Tensor, dtype: DType): Tensor {
   return isInteger(dtype)
-    ? integers.wrap(tf, integers.multiply(tf, x, x), dtype)
+    ? integers.wrap(tf, integers.multiply(tf, x, x, dtype), dtype)
     : tf.unary("Square", x);
 }
 
@@ -390,7 +390,7 @@ export const integerPow = elementwise<IntegerPowParams>({
     const x = at(args, 0);
     if (isInteger(dtype)) {
       if (y === 0) return integers.int(tf, 1);
-      return powerOf(x, y, (a, b) => integers.wrap(tf, integers.multiply(tf, a, b), dtype));
+      return powerOf(x, y, (a, b) => integers.wrap(tf, integers.multiply(tf, a, b, dtype), dtype));
     }
     if (y === 0) return floats.float(tf, 1);
     const power = powerOf(x, Math.abs(y), (a, b) =>
