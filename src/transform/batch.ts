@@ -1,0 +1,140 @@
+/**
+ * `vmap`, jaxpr to jaxpr: walks a program and lets each record's batching rule carry the batch
+ * dimension along.
+ */
+import type { Dim } from "../ir/dims.js";
+import type { Atom, ClosedJaxpr, Equation, Var } from "../ir/jaxpr.js";
+import type { Ops, Value } from "../ir/ops.js";
+import { isNoRule } from "../ir/primitive.js";
+import { copyEquation, missingRule, startBuilding, type Building } from "./jvp.js";
+
+interface Batched {
+  readonly value: Value;
+  /** Position of the batch dimension; null if the value has none. */
+  readonly dim: number | null;
+}
+
+/**
+ * Evaluates a program on batched values, adding to a program under construction.
+ *
+ * @throws Jax2TfjsError `no-batch-rule`
+ */
+export function evaluateBatched(
+  { builder, o }: Building,
+  program: ClosedJaxpr,
+  inputs: readonly Value[],
+  dims: readonly (number | null)[],
+): { readonly outputs: readonly Value[]; readonly dims: readonly (number | null)[] } {
+  const { jaxpr, consts } = program;
+  const values = new Map<Var, Batched>();
+  jaxpr.constvars.forEach((variable, index) => {
+    const array = consts[index];
+    if (array !== undefined) values.set(variable, { value: o.constant(array), dim: null });
+  });
+  jaxpr.invars.forEach((variable, index) => {
+    const value = inputs[index];
+    if (value === undefined) throw new Error("internal error: missing input");
+    values.set(variable, { value, dim: dims[index] ?? null });
+  });
+  const read = (atom: Atom): Batched => {
+    if (atom.kind === "literal") return { value: atom, dim: null };
+    const value = values.get(atom);
+    if (value === undefined) throw new Error("internal error: variable before its definition");
+    return value;
+  };
+  for (const equation of jaxpr.equations) {
+    builder.source = equation.source;
+    const results = batchEquation({ builder, o }, equation, equation.inputs.map(read));
+    equation.outputs.forEach((variable, index) => {
+      const result = results[index];
+      if (result !== undefined) values.set(variable, result);
+    });
+  }
+  const outputs = jaxpr.outvars.map(read);
+  return {
+    outputs: outputs.map(({ value }) => value),
+    dims: outputs.map(({ dim }) => dim),
+  };
+}
+
+function batchEquation(
+  { builder, o }: Building,
+  equation: Equation,
+  inputs: readonly Batched[],
+): readonly Batched[] {
+  const values = inputs.map(({ value }) => value);
+  if (inputs.every(({ dim }) => dim === null)) {
+    const outputs = copyEquation(builder, equation, values);
+    return outputs.map((value) => ({ value, dim: null }));
+  }
+  const rule = equation.primitive.batch;
+  if (isNoRule(rule)) throw missingRule("batch", equation, rule.reason);
+  const result = rule(
+    o,
+    values,
+    inputs.map(({ dim }) => dim),
+    equation.params,
+  );
+  return result.outputs.map((value, index) => ({ value, dim: result.dims[index] ?? null }));
+}
+
+/** A value with its batch dimension at `to`; an unbatched one is repeated. */
+export function moveBatchDimension(
+  o: Ops,
+  value: Value,
+  from: number | null,
+  to: number,
+  size: Dim,
+): Value {
+  const { shape } = value.aval;
+  if (from === null) {
+    const target = shape.toSpliced(to, 0, size);
+    const dimensions = shape.map((_, axis) => (axis < to ? axis : axis + 1));
+    return o.broadcastInDim(value, target, dimensions);
+  }
+  if (from === to) return value;
+  const rest = shape.map((_, axis) => axis).filter((axis) => axis !== from);
+  return o.transpose(value, rest.toSpliced(to, 0, from));
+}
+
+/** A program over a batch. */
+export interface BatchedProgram {
+  readonly program: ClosedJaxpr;
+  /** Which outputs have a batch dimension. */
+  readonly outputDims: readonly (number | null)[];
+}
+
+/**
+ * The program that applies a program to each row of a batch.
+ *
+ * @param inputDims where each input's batch dimension is (null: the same for all rows)
+ * @param outputDims where the outputs' is wanted; "any" leaves it where it falls
+ *
+ * JAX's counterpart is `batch_jaxpr`.
+ */
+export function batchProgram(
+  program: ClosedJaxpr,
+  size: Dim,
+  inputDims: readonly (number | null)[],
+  outputDims: readonly (number | null | "any")[] = [],
+): BatchedProgram {
+  const building = startBuilding();
+  const { builder, o } = building;
+  const inputs = program.jaxpr.invars.map((variable, index) => {
+    const dim = inputDims[index] ?? null;
+    const { aval } = variable;
+    return builder.input(
+      dim === null ? aval : { ...aval, shape: aval.shape.toSpliced(dim, 0, size) },
+    );
+  });
+  const results = evaluateBatched(building, program, inputs, inputDims);
+  const dims = results.dims.map((dim, index) => {
+    const wanted = outputDims[index] ?? "any";
+    return wanted === "any" ? dim : wanted;
+  });
+  const outputs = results.outputs.map((value, index) => {
+    const [from, to] = [results.dims[index] ?? null, dims[index] ?? null];
+    return to === null ? value : moveBatchDimension(o, value, from, to, size);
+  });
+  return { program: builder.build(outputs), outputDims: dims };
+}
