@@ -3,6 +3,7 @@
  * the way to a graph, after all transformations; their names are ours.
  */
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
+import type { NoParams } from "../src/ir/params.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
 
 const late = none("passes make this after all transformations; transform the original program");
@@ -11,7 +12,7 @@ const sameType = ([x]: readonly ShapedArray[]): readonly ShapedArray[] =>
   x === undefined ? [] : [shapedArray(x.dtype, x.shape)];
 
 /** Softmax over the last dimension. */
-export const softmax = definePrimitive<Readonly<Record<never, never>>>({
+export const softmax = definePrimitive<NoParams>({
   name: "softmax",
   abstractEval: sameType,
   jvp: late,
@@ -22,7 +23,7 @@ export const softmax = definePrimitive<Readonly<Record<never, never>>>({
 });
 
 /** Logarithm of the softmax over the last dimension. */
-export const logSoftmax = definePrimitive<Readonly<Record<never, never>>>({
+export const logSoftmax = definePrimitive<NoParams>({
   name: "log_softmax",
   abstractEval: sameType,
   jvp: late,

@@ -32,7 +32,7 @@ export function modelMetadata(program: Program, graph: Graph, options: MetadataO
   function parameterOrKeys(
     position: number,
     entries: readonly SignatureEntry[],
-  ): { readonly [key: string]: Json } {
+  ): Readonly<Record<string, Json>> {
     const bound = entries === graph.inputs ? options.parameters.get(position) : undefined;
     return bound === undefined
       ? { tensors: entryKeys(entries, position) }

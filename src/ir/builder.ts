@@ -68,10 +68,7 @@ export class JaxprBuilder {
   }
 
   /** Adds an equation whose result types are known. */
-  append(
-    equation: Omit<Equation, "outputs">,
-    avals: readonly ShapedArray[],
-  ): readonly Var[] {
+  append(equation: Omit<Equation, "outputs">, avals: readonly ShapedArray[]): readonly Var[] {
     const outputs = avals.map(newVar);
     this.#equations.push({ ...equation, outputs });
     return outputs;

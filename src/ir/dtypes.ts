@@ -42,7 +42,8 @@ export const dtypes = [
 /** A JAX element type, `float0`, an abstract token or a typed PRNG key. */
 export type DType = (typeof dtypes)[number];
 
-export type DTypeKind = "bool" | "signed" | "unsigned" | "float" | "complex" | "float0" | "token" | "key";
+export type DTypeKind =
+  "bool" | "signed" | "unsigned" | "float" | "complex" | "float0" | "token" | "key";
 
 /** The kind of number a dtype holds. */
 export function kindOf(dtype: DType): DTypeKind {
@@ -71,7 +72,8 @@ export function bitsOf(dtype: DType): number {
 
 /** JAX's short name, as in printed jaxprs: `f32`, `bf16`, `i32`, `u8`, `c64`, `bool`. */
 export function shortName(dtype: DType): string {
-  if (dtype === "bool" || dtype === "float0" || dtype === "token" || dtype.startsWith("key<")) return dtype;
+  if (dtype === "bool" || dtype === "float0" || dtype === "token" || dtype.startsWith("key<"))
+    return dtype;
   return dtype
     .replace(/^bfloat/, "bf")
     .replace(/^float/, "f")

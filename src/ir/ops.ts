@@ -181,7 +181,11 @@ export interface Ops {
     initial: readonly Value[],
   ): readonly Value[];
   /** `cond`: `index` is int32 (clamped to the branches) or bool (false, true). */
-  cond(index: Value, branches: readonly ClosedJaxpr[], operands: readonly Value[]): readonly Value[];
+  cond(
+    index: Value,
+    branches: readonly ClosedJaxpr[],
+    operands: readonly Value[],
+  ): readonly Value[];
   /** A named call (`pjit`). */
   call(name: string, program: ClosedJaxpr, args: readonly Value[]): readonly Value[];
   stopGradient: Unary;

@@ -21,7 +21,7 @@ export type ParamValue =
 export type Params = Readonly<Record<string, ParamValue>>;
 
 /** No parameters at all. */
-export type NoParams = Readonly<Record<never, ParamValue>>;
+export type NoParams = Readonly<Record<string, never>>;
 
 // --- Parameters that several primitives, the importer and the rules share -----------------------
 

@@ -21,7 +21,9 @@ export function none(reason: string): NoRule {
 }
 
 export function isNoRule(rule: unknown): rule is NoRule {
-  return typeof rule === "object" && rule !== null && (rule as NoRule).kind === "no-rule";
+  return (
+    typeof rule === "object" && rule !== null && (rule as { kind?: unknown }).kind === "no-rule"
+  );
 }
 
 /** Result types from argument types; throws a shape or dtype error in JAX's words. */

@@ -43,14 +43,12 @@ class Substitution {
       atom.kind === "literal" ? atom : (variables.get(atom) ?? atom);
     const constvars = jaxpr.constvars.map(define);
     const invars = jaxpr.invars.map(define);
-    const equations = jaxpr.equations.map(
-      (equation): Equation => ({
-        ...equation,
-        inputs: equation.inputs.map(read),
-        params: this.params(equation.params),
-        outputs: equation.outputs.map(define),
-      }),
-    );
+    const equations = jaxpr.equations.map((equation): Equation => ({
+      ...equation,
+      inputs: equation.inputs.map(read),
+      params: this.params(equation.params),
+      outputs: equation.outputs.map(define),
+    }));
     const outvars = jaxpr.outvars.map(read);
     const result = closedJaxpr({ constvars, invars, equations, outvars }, consts);
     this.#programs.set(program, result);
@@ -73,7 +71,7 @@ class Substitution {
     if (isClosedJaxpr(value)) return this.program(value);
     if (value === null || typeof value !== "object" || isHostArray(value)) return value;
     if (isParamList(value)) return value.map((item) => this.value(item));
-    return this.params(value as Params);
+    return this.params(value);
   }
 }
 

@@ -3,7 +3,17 @@
  * temporary folder beside the target first and is renamed at the end, so that a failure leaves
  * nothing half-written and an existing folder as it was.
  */
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Jax2TfjsError } from "../ir/errors.js";
 import type { ConvertedModel } from "../convert.js";
@@ -40,13 +50,14 @@ export function saveModelToFolder(
   const target = resolve(directory);
   requireFree(target, options.force ?? false);
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.${Date.now()}.tmp`);
+  const made: string[] = [];
   try {
-    mkdirSync(temporary, { recursive: true });
+    makeFolder(temporary, made);
     const saved = writeFiles(model, temporary, options);
     moveInPlace(temporary, target);
     return { ...saved, directory: target };
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
+    removeFolders(made);
     if (error instanceof Jax2TfjsError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new Jax2TfjsError("write-failed", `cannot write ${directory}: ${reason}`, {
@@ -57,10 +68,38 @@ export function saveModelToFolder(
 }
 
 function requireFree(target: string, force: boolean): void {
-  if (force || !existsSync(target)) return;
-  throw new Jax2TfjsError("output-exists", `${target} exists already`, {
-    fix: "choose another folder, or replace it with --force",
-  });
+  if (!existsSync(target)) return;
+  const isFolder = statSync(target).isDirectory();
+  if (force && isFolder) return;
+  const fix = "choose another folder, or replace it with --force";
+  throw isFolder
+    ? new Jax2TfjsError("output-exists", `${target} exists already`, { fix })
+    : new Jax2TfjsError("output-exists", `${target} exists and is no folder`, {
+        fix: "choose another folder",
+      });
+}
+
+/**
+ * Makes a folder and those above it that are missing, noting each. Not with `recursive`, which never
+ * returns below /proc.
+ */
+function makeFolder(path: string, made: string[]): void {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) makeFolder(parent, made);
+  mkdirSync(path);
+  made.push(path);
+}
+
+/** Removes what a failed attempt made, the innermost folder with its content. */
+function removeFolders(made: readonly string[]): void {
+  for (const [index, path] of made.toReversed().entries()) {
+    try {
+      if (index === 0) rmSync(path, { recursive: true, force: true });
+      else rmdirSync(path);
+    } catch {
+      // The first error is the one to report.
+    }
+  }
 }
 
 /** Puts the finished folder in its place; a folder that stood there is removed last. */
