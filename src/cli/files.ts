@@ -20,8 +20,9 @@ import { readNpz } from "../files/npz.js";
 import type { HostArray } from "../ir/hostArray.js";
 import { messageOf } from "./terminal.js";
 
+/** What is at a path; undefined if there is nothing, or a file where a folder should be. */
 function statusOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
+  return existsSync(path) ? statSync(path) : undefined;
 }
 
 /**

@@ -97,7 +97,7 @@ function readJson(path: string): unknown {
 export function findCases(folders: readonly string[]): readonly NamedCase[] {
   return folders.flatMap((folder) => {
     const root = resolve(folder);
-    if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    if (!existsSync(root) || !statSync(root).isDirectory()) {
       throw new Jax2TfjsError("file-open", `${folder} is no folder`);
     }
     const found = casesBelow(root);
