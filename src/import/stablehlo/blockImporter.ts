@@ -21,6 +21,7 @@ import type { Params } from "../../ir/params.js";
 import { printSource } from "../../ir/print.js";
 import type { MlirBlock, MlirOperation, MlirValue } from "../mlir/ir.js";
 import { invalidModule } from "./attributes.js";
+import { foldCounter } from "./counters.js";
 import { checkResults, printOperation, unsupportedOperation } from "./diagnostics.js";
 import { sourceOf } from "./locations.js";
 import { Materialiser } from "./materialise.js";
@@ -234,7 +235,7 @@ export class BlockImporter {
 
   #importOperation(op: MlirOperation): void {
     this.builder.source = sourceOf(op.location);
-    const folded = foldShapeArithmetic(op, (value) => this.value(value));
+    const folded = foldShapeArithmetic(op, (value) => this.value(value)) ?? foldCounter(this, op);
     if (folded !== null && op.results[0] !== undefined) {
       this.define(op.results[0], folded);
       return;

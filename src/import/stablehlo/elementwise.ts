@@ -10,6 +10,7 @@ import type { Params } from "../../ir/params.js";
 import type { MlirOperation } from "../mlir/ir.js";
 import { enumAttribute, integerAttribute, invalidModule } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
+import { isFlatIndex, upperWordOfCounter } from "./counters.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { comparisonName } from "./shapeArithmetic.js";
 import { compareScalars } from "./symbolicScalar.js";
@@ -22,7 +23,7 @@ import {
   uniformNumber,
   type Imported,
 } from "./values.js";
-import { refuse64Bits, upperHalfOfCounter } from "./wideIntegers.js";
+import { refuse64Bits } from "./wideIntegers.js";
 
 /** The element type of the only result. */
 export function resultDType(op: MlirOperation): DType {
@@ -93,7 +94,7 @@ const logical =
 const bitwise =
   (name: string): OperationImporter =>
   (block, op) => {
-    const zero = upperHalfOfCounter(block, op);
+    const zero = upperWordOfCounter(block, op);
     if (zero !== null) return [zero];
     refuse64Bits(block, op);
     return importElementwise(block, op, name);
@@ -181,6 +182,10 @@ const importClamp: OperationImporter = (block, op) => {
 export const importConvert: OperationImporter = (block, op) => {
   const value = block.value(block.operand(op, 0));
   const dtype = resultDType(op);
+  if (value.kind === "counter" && isFlatIndex(value)) {
+    const [, low] = block.bind("iota_2x32_shape", [], { shape: value.aval.shape });
+    if (low !== undefined && dtype === "uint32") return [{ kind: "atom", atom: low }];
+  }
   if (avalOf(value).dtype === dtype && value.kind !== "symbolic") return [value];
   return [elementwise(block, [value], ([x]) => convert(block, x, dtype))];
 };

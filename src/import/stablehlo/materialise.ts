@@ -24,6 +24,7 @@ import {
   literal,
   type BroadcastValue,
   type ConstantValue,
+  type CounterValue,
   type Imported,
   type SymbolicValue,
 } from "./values.js";
@@ -65,6 +66,8 @@ export class Materialiser {
       }
       case "symbolic":
         return this.#materialiseSymbolic(value);
+      case "counter":
+        return this.#counterAtom(value);
       case "words":
       case "token":
         throw new Jax2TfjsError(
@@ -96,6 +99,27 @@ export class Materialiser {
     if (addsOnes && dimensions.length > 0) return this.block.reshape(source, shape);
     const params = { shape, broadcast_dimensions: dimensions };
     return this.block.bindOne("broadcast_in_dim", [source], params);
+  }
+
+  /** The lower words of a counter: sums and products of uint32 wrap as those of uint64 do. */
+  #counterAtom({ terms, constant, aval }: CounterValue): Atom {
+    const parts = [...terms].map(([dimension, coefficient]) => {
+      const params = { dtype: aval.dtype, shape: aval.shape, dimension };
+      const iota = this.block.bindOne("iota", [], params);
+      if (coefficient === 1) return iota;
+      return this.block.bindOne("mul", [this.#word(coefficient), iota], {});
+    });
+    const [first, ...others] = parts;
+    if (first === undefined) return this.#broadcast(this.#word(constant), aval);
+    const sum = others.reduce<Atom>((x, y) => this.block.bindOne("add", [x, y], {}), first);
+    return constant === 0 ? sum : this.block.bindOne("add", [this.#word(constant), sum], {});
+  }
+
+  /** A size as uint32. */
+  #word(dim: Dim): Atom {
+    if (typeof dim === "number") return literal(dim % 2 ** 32, "uint32");
+    const params = { new_dtype: "uint32", weak_type: false };
+    return this.block.bindOne("convert_element_type", [this.#scalar(dim)], params);
   }
 
   #constantScalar(value: ConstantValue): Atom {

@@ -4,7 +4,7 @@
  * become equations only where they are used as data.
  */
 import { shapedArray, type ShapedArray } from "../../ir/aval.js";
-import { isStaticShape } from "../../ir/dims.js";
+import { isStaticShape, type Dim } from "../../ir/dims.js";
 import { kindOf, type DType } from "../../ir/dtypes.js";
 import { Jax2TfjsError } from "../../ir/errors.js";
 import { fromNumbers, hostArray, toNumbers, valuesOf, type HostArray } from "../../ir/hostArray.js";
@@ -60,6 +60,16 @@ export interface AtomValue {
   readonly atom: Atom;
 }
 
+/** A uint64 counter: `constant + sum of coefficient * iota(dimension)`, none of them negative. */
+export interface CounterValue {
+  readonly kind: "counter";
+  /** Coefficients by dimension. */
+  readonly terms: ReadonlyMap<number, Dim>;
+  readonly constant: Dim;
+  /** With the element type of its lower word. */
+  readonly aval: ShapedArray;
+}
+
 /** 64-bit integers of which both words are known: nothing is computed with them. */
 export interface WordsValue {
   readonly kind: "words";
@@ -75,7 +85,14 @@ export interface TokenValue {
 }
 
 export type Imported =
-  AtomValue | BroadcastValue | ConstantValue | IotaValue | SymbolicValue | TokenValue | WordsValue;
+  | AtomValue
+  | BroadcastValue
+  | ConstantValue
+  | CounterValue
+  | IotaValue
+  | SymbolicValue
+  | TokenValue
+  | WordsValue;
 
 export const token: TokenValue = { kind: "token" };
 
