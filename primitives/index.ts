@@ -20,6 +20,7 @@ import * as gather from "./gather.js";
 import * as incomplete from "./incomplete.js";
 import * as integer from "./integer.js";
 import * as iota from "./iota.js";
+import * as linalg from "./linalg/index.js";
 import * as pad from "./pad.js";
 import * as random from "./random.js";
 import * as reduce from "./reduce.js";
@@ -64,6 +65,7 @@ const families: readonly object[] = [
   scatter,
   sort,
   fft,
+  linalg,
   random,
   fused,
   control,

@@ -10,6 +10,7 @@ import { elementwise, unaryNames } from "./elementwise.js";
 import type { FunctionInstance } from "./moduleImporter.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { findPrimitive } from "./records.js";
+import { isThreefry } from "./random.js";
 import { blockOf } from "./regions.js";
 import { tensorType } from "./types.js";
 import {
@@ -101,7 +102,9 @@ export function callFunction(
   const inputs = args.filter(isData).map((value) => block.materialise(value));
   const outputs = isTrivial(instance)
     ? forwarded(instance, inputs)
-    : block.bind("jit", inputs, { name: shownName, jaxpr: program });
+    : isThreefry(program)
+      ? block.bind("threefry2x32", inputs, {})
+      : block.bind("jit", inputs, { name: shownName, jaxpr: program });
   return results.map((result) => {
     if (typeof result !== "number") return result;
     const atom = outputs[result];

@@ -7,6 +7,7 @@ import type { MlirBlock, MlirOperation, MlirRegion, MlirValue } from "../mlir/ir
 import { invalidModule } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
+import { importThreefryLoop } from "./random.js";
 import { blockOf } from "./regions.js";
 import { knownElements, token, type Imported } from "./values.js";
 
@@ -30,6 +31,11 @@ const importWhile: OperationImporter = (block, op) => {
   const step = importRegion(body, (values) =>
     carried.map((index) => values[index]).filter((value) => value !== undefined),
   );
+  if (test.captured.length === 0 && step.captured.length === 0) {
+    const loop = { op, initial, carried, condition: test.program, body: step.program };
+    const hash = importThreefryLoop(block, loop);
+    if (hash !== null) return hash;
+  }
   const outputs = block.bind("while", [...test.captured, ...step.captured, ...initialAtoms], {
     cond_nconsts: test.captured.length,
     cond_jaxpr: test.program,
