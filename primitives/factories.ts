@@ -139,7 +139,12 @@ export function broadcastShape(name: string, avals: readonly ShapedArray[]): Sha
   });
 }
 
-function checkAccepted(name: string, accepted: readonly Accepted[], avals: readonly ShapedArray[]) {
+/** Throws in JAX's words unless every aval has an element type that its argument may have. */
+export function checkAccepted(
+  name: string,
+  accepted: readonly Accepted[],
+  avals: readonly ShapedArray[],
+): void {
   avals.forEach(({ dtype }, index) => {
     const { kinds, names } = at(accepted, index);
     if (kinds.includes(kindOf(dtype))) return;

@@ -14,7 +14,7 @@ import * as unary from "../../primitives/unary.js";
 import { shapedArray } from "../ir/aval.js";
 import type { HostArray } from "../ir/hostArray.js";
 import type { Literal } from "../ir/jaxpr.js";
-import type { Ops, Value } from "../ir/ops.js";
+import type { Ops, ProgramTransforms, Value } from "../ir/ops.js";
 import type { NoParams } from "../ir/params.js";
 import type { Primitive } from "../ir/primitive.js";
 import { structuralOps } from "./structuralOps.js";
@@ -23,7 +23,20 @@ import { structuralOps } from "./structuralOps.js";
 export interface OpsInterpreter {
   bind<P>(primitive: Primitive<P>, inputs: readonly Value[], params: P): readonly Value[];
   constant(value: HostArray): Value;
+  /** Given by the transformations; building a program needs none. */
+  readonly programs?: ProgramTransforms;
 }
+
+const noTransforms = (): never => {
+  throw new Error("internal error: inner programs are transformed only under a transformation");
+};
+const withoutTransforms: ProgramTransforms = {
+  build: noTransforms,
+  jvp: noTransforms,
+  split: noTransforms,
+  transpose: noTransforms,
+  batch: noTransforms,
+};
 
 /** The one result of an equation. */
 export function single(values: readonly Value[]): Value {
@@ -56,6 +69,7 @@ export function createOps(interpreter: OpsInterpreter): Ops {
   const structural = structuralOps({ bind });
 
   return {
+    programs: interpreter.programs ?? withoutTransforms,
     bind,
     literal,
     constant: (value) => interpreter.constant(value),
