@@ -3,7 +3,8 @@
  * inlined by passes and by the tfjs rule; eager mode steps into them.
  */
 import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import { definePrimitive } from "../src/ir/primitive.js";
+import { callBatch, callJvp, callTranspose } from "./controlTransforms.js";
 
 export type JitParams = {
   readonly name: string;
@@ -13,9 +14,12 @@ export type JitParams = {
 export const jitCall = definePrimitive<JitParams>({
   name: "jit",
   abstractEval: (_, { jaxpr }) => jaxpr.jaxpr.outvars.map((atom) => atom.aval),
-  jvp: none("not written yet: forward derivative of a call"),
-  transpose: none("not written yet: transposition of a call"),
-  batch: none("not written yet: vmap of a call"),
+  jvp: (o, primals, tangents, { name, jaxpr }) =>
+    callJvp(o, primals, tangents, jaxpr, (program, args) => o.call(name, program, args)),
+  transpose: (o, cotangents, inputs, { name, jaxpr }) =>
+    callTranspose(o, cotangents, inputs, jaxpr, (program, args) => o.call(name, program, args)),
+  batch: (o, inputs, dims, { name, jaxpr }) =>
+    callBatch(o, inputs, dims, jaxpr, (program, args) => o.call(name, program, args)),
   tfjs: (tf, inputs, { jaxpr }) => tf.call(jaxpr, inputs),
   eager: (control, inputs, { jaxpr }) => control.run(jaxpr, inputs),
   traits: { inlines: "jaxpr" },

@@ -6,6 +6,14 @@ import { isComplex } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
+import {
+  condBatch,
+  condJvp,
+  condTranspose,
+  whileBatch,
+  whileJvp,
+  type WhileParts,
+} from "./controlTransforms.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
 
 export type WhileParams = {
@@ -54,6 +62,21 @@ const splitWhile = <V>(
   };
 };
 
+/** The same by position, for rules that treat values and their tangents alike. */
+function whileParts(inputs: readonly unknown[], params: WhileParams): WhileParts {
+  const places = splitWhile(
+    inputs.map((_, index) => index),
+    params,
+  );
+  return {
+    condition: params.cond_jaxpr,
+    body: params.body_jaxpr,
+    conditionConsts: places.condition,
+    bodyConsts: places.body,
+    carry: places.carry,
+  };
+}
+
 export const whileLoop = definePrimitive<WhileParams>({
   name: "while",
   abstractEval: (inputs, params) => {
@@ -61,12 +84,13 @@ export const whileLoop = definePrimitive<WhileParams>({
     requireSame("body_fun output and input", outAvals(params.body_jaxpr), carry);
     return outAvals(params.body_jaxpr);
   },
-  jvp: none("not written yet: forward derivative of a loop"),
+  jvp: (o, primals, tangents, params) =>
+    whileJvp(o, primals, tangents, whileParts(primals, params)),
   transpose: none(
     "Reverse-mode differentiation does not work for lax.while_loop or lax.fori_loop " +
       "with dynamic start/stop values",
   ),
-  batch: none("not written yet: vmap of a loop"),
+  batch: (o, inputs, dims, params) => whileBatch(o, inputs, dims, whileParts(inputs, params)),
   tfjs: (tf, inputs, params) => {
     const { condition, body, carry } = splitWhile(inputs, params);
     return tf.whileLoop(params.cond_jaxpr, condition, params.body_jaxpr, body, carry);
@@ -151,9 +175,10 @@ export const condBranch = definePrimitive<CondParams>({
     }
     return outAvals(first);
   },
-  jvp: none("not written yet: forward derivative of cond"),
-  transpose: none("not written yet: transposition of cond"),
-  batch: none("not written yet: vmap of cond"),
+  jvp: (o, primals, tangents, { branches }) => condJvp(o, primals, tangents, branches),
+  transpose: (o, cotangents, inputs, { branches }) =>
+    condTranspose(o, cotangents, inputs, branches),
+  batch: (o, inputs, dims, { branches }) => condBatch(o, inputs, dims, branches),
   tfjs: (tf, [index, ...operands], { branches }) => {
     if (index === undefined) throw new Error("internal error: cond without index");
     return emitBranches(tf, branchPredicates(tf, index, branches.length), branches, operands);

@@ -26,7 +26,50 @@ export interface Value {
 type Unary = (x: Value) => Value;
 type Binary = (x: Value, y: Value) => Value;
 
+/** What an inner program becomes under the transformation that is calling the rule. */
+export interface ProgramTransforms {
+  /** A new program with inputs of the given types. */
+  build(
+    inputs: readonly ShapedArray[],
+    body: (o: Ops, inputs: readonly Value[]) => readonly Value[],
+  ): ClosedJaxpr;
+  /**
+   * The program that takes the primals, then the tangents of the inputs marked `active`, and gives
+   * the primal outputs, then the tangents that are not zero (all of those `instantiated`).
+   */
+  jvp(
+    program: ClosedJaxpr,
+    active: readonly boolean[],
+    instantiated: readonly boolean[],
+  ): { readonly program: ClosedJaxpr; readonly outputTangents: readonly boolean[] };
+  /** Splits by known inputs: `known` gives known outputs then residuals, `unknown` takes residuals first. */
+  split(
+    program: ClosedJaxpr,
+    knownInputs: readonly boolean[],
+  ): {
+    readonly known: ClosedJaxpr;
+    readonly unknown: ClosedJaxpr;
+    readonly knownOutputs: readonly boolean[];
+    readonly residualCount: number;
+  };
+  /**
+   * The program that takes the inputs not marked `linear`, then a cotangent per output, and gives a
+   * cotangent per linear input.
+   */
+  transpose(program: ClosedJaxpr, linear: readonly boolean[]): ClosedJaxpr;
+  /** The program over a batch; batched outputs have their batch dimension first. */
+  batch(
+    program: ClosedJaxpr,
+    size: Dim,
+    inputDims: readonly (number | null)[],
+    batchedOutputs: readonly boolean[],
+  ): { readonly program: ClosedJaxpr; readonly batched: readonly boolean[] };
+}
+
 export interface Ops {
+  /** Transformations of inner programs, for the rules of control flow and calls. */
+  readonly programs: ProgramTransforms;
+
   bind<P>(primitive: Primitive<P>, inputs: readonly Value[], params: P): readonly Value[];
 
   // constants

@@ -6,7 +6,7 @@ import type { Dim } from "../ir/dims.js";
 import type { Atom, ClosedJaxpr, Equation, Var } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
 import { isNoRule } from "../ir/primitive.js";
-import { copyEquation, missingRule, startBuilding, type Building } from "./jvp.js";
+import { copyEquation, missingRule, startBuilding, type Building } from "./building.js";
 
 interface Batched {
   readonly value: Value;

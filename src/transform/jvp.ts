@@ -2,14 +2,11 @@
  * Forward derivatives, jaxpr to jaxpr: walks a program once and lets each record's jvp rule emit
  * the value and its tangent side by side.
  */
-import { JaxprBuilder, asAtom } from "../ir/builder.js";
 import { kindOf, type DType } from "../ir/dtypes.js";
-import { Jax2TfjsError } from "../ir/errors.js";
 import type { Atom, ClosedJaxpr, Equation, Var } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
 import { isNoRule, type MaybeZero } from "../ir/primitive.js";
-import { printEquation, printSource } from "../ir/print.js";
-import { createOps } from "../lax/ops.js";
+import { copyEquation, missingRule, startBuilding, type Building } from "./building.js";
 
 /** Whether values of a dtype have tangents: floating and complex ones do. */
 export function isDifferentiable(dtype: DType): boolean {
@@ -17,49 +14,9 @@ export function isDifferentiable(dtype: DType): boolean {
   return kind === "float" || kind === "complex";
 }
 
-/** A program under construction, with the lax-like methods over it. */
-export interface Building {
-  readonly builder: JaxprBuilder;
-  readonly o: Ops;
-}
-
-export function startBuilding(): Building {
-  const builder = new JaxprBuilder();
-  const o = createOps({
-    bind: (primitive, inputs, params) => builder.bind(primitive, inputs, params),
-    constant: (value) => builder.constant(value),
-  });
-  return { builder, o };
-}
-
-/** An error about a rule that a transformation needs and a record does not have. */
-export function missingRule(kind: string, equation: Equation, reason: string): Jax2TfjsError {
-  return new Jax2TfjsError(
-    `no-${kind}-rule`,
-    `${equation.primitive.name} has no ${kind} rule: ${reason}`,
-    {
-      primitive: equation.primitive.name,
-      equation: printEquation(equation),
-      source: printSource(equation.source),
-    },
-  );
-}
-
 interface Dual {
   readonly primal: Value;
   readonly tangent: MaybeZero;
-}
-
-/** Copies an equation onto new inputs. */
-export function copyEquation(
-  builder: JaxprBuilder,
-  equation: Equation,
-  inputs: readonly Value[],
-): readonly Value[] {
-  return builder.append(
-    { ...equation, inputs: inputs.map(asAtom) },
-    equation.outputs.map((output) => output.aval),
-  );
 }
 
 /**

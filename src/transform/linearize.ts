@@ -14,15 +14,9 @@ import {
 } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
 import { isNoRule, type MaybeZero, type TransposeInput } from "../ir/primitive.js";
-import { removeUnused } from "../passes/cleanup.js";
-import {
-  evaluateJvp,
-  instantiate,
-  isDifferentiable,
-  jvpProgram,
-  missingRule,
-  startBuilding,
-} from "./jvp.js";
+import { inlineCalls, removeUnused } from "../passes/cleanup.js";
+import { missingRule, startBuilding, type Building } from "./building.js";
+import { evaluateJvp, instantiate, isDifferentiable, jvpProgram } from "./jvp.js";
 
 /** A program split into a known part and a part that depends on unknown inputs. */
 export interface SplitProgram {
@@ -93,7 +87,7 @@ function accumulate(o: Ops, left: MaybeZero, right: MaybeZero): MaybeZero {
  * @throws Jax2TfjsError `no-transpose-rule`
  */
 export function evaluateTransposed(
-  building: ReturnType<typeof startBuilding>,
+  building: Building,
   program: ClosedJaxpr,
   inputs: readonly (Value | null)[],
   cotangents: readonly MaybeZero[],
@@ -175,6 +169,34 @@ function checkCotangent(equation: Equation, atom: Atom, cotangent: MaybeZero): v
   );
 }
 
+/**
+ * The program that runs a program backwards: it takes the inputs that are not `linear`, then a
+ * cotangent per output, and gives a cotangent per linear input.
+ */
+export function transposeProgram(program: ClosedJaxpr, linear: readonly boolean[]): ClosedJaxpr {
+  const building = startBuilding();
+  const { builder, o } = building;
+  const { invars, outvars } = program.jaxpr;
+  const inputs = invars.map((variable, index) =>
+    linear[index] === true ? null : builder.input(variable.aval),
+  );
+  const cotangents = outvars.map((atom) => builder.input({ ...atom.aval, weakType: false }));
+  const results = evaluateTransposed(building, program, inputs, cotangents);
+  const pulled = invars.flatMap((variable, index) =>
+    linear[index] === true ? [instantiate(o, results[index] ?? null, variable)] : [],
+  );
+  return builder.build(pulled);
+}
+
+/** The error about an equation that computes values and tangents at once, as a loop does. */
+function notReversible({ jaxpr }: ClosedJaxpr): Error {
+  for (const equation of jaxpr.equations) {
+    const rule = equation.primitive.transpose;
+    if (isNoRule(rule)) return missingRule("transpose", equation, rule.reason);
+  }
+  return new Error("internal error: a result depends on tangents");
+}
+
 /** A program and its pull-back as one program. */
 export interface VjpProgram {
   /**
@@ -192,7 +214,9 @@ export interface VjpProgram {
  *
  * @throws Jax2TfjsError `no-jvp-rule`, `no-transpose-rule`
  */
-export function vjpProgram(program: ClosedJaxpr, active: readonly boolean[]): VjpProgram {
+export function vjpProgram(original: ClosedJaxpr, active: readonly boolean[]): VjpProgram {
+  // Values and tangents of a call are told apart by its equations.
+  const program = inlineCalls(original);
   const count = program.jaxpr.invars.length;
   const outputCount = program.jaxpr.outvars.length;
   const { program: withTangents, outputTangents } = jvpProgram(program, active);
@@ -214,7 +238,7 @@ export function vjpProgram(program: ClosedJaxpr, active: readonly boolean[]): Vj
   split.knownOutputs.forEach((isKnown, index) => {
     const value = isKnown ? knownResults[nextKnown++] : undefined;
     if (index < outputCount) {
-      if (value === undefined) throw new Error("internal error: a primal depends on tangents");
+      if (value === undefined) throw notReversible(split.unknown);
       primals.push(value);
     } else {
       tangentIsUnknown.push(!isKnown);
