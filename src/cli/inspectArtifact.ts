@@ -9,6 +9,7 @@ import { readMlirModule } from "../import/mlir/reader.js";
 import type { MlirModule, MlirOperation } from "../import/mlir/ir.js";
 import type { Program, ProgramValue } from "../import/program.js";
 import { printDim } from "../ir/dims.js";
+import { kindOf } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import { countEquations } from "../ir/jaxpr.js";
 import { printJaxpr } from "../ir/print.js";
@@ -123,7 +124,9 @@ interface ValueDescription {
 }
 
 function describeValue({ name, keyPath, dtype, aval }: ProgramValue): ValueDescription {
-  const shape = aval.shape.map((dim) => (typeof dim === "number" ? dim : printDim(dim)));
+  // JAX does not count the words of a typed key among its sizes.
+  const sizes = kindOf(dtype) === "key" ? aval.shape.slice(0, -1) : aval.shape;
+  const shape = sizes.map((dim) => (typeof dim === "number" ? dim : printDim(dim)));
   return { name, path: keyPath, dtype, shape, bytes: avalBytes(aval) };
 }
 
