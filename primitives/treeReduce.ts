@@ -3,16 +3,7 @@
  * combined pairwise, in order, until one element is left. Used by reduce, and by the named
  * reductions where no TensorFlow op fits.
  */
-import {
-  addDims,
-  boundsOf,
-  floordivDims,
-  mulDims,
-  shapeSize,
-  subDims,
-  type Dim,
-  type Shape,
-} from "../src/ir/dims.js";
+import { boundsOf, minDim, negDim, shapeSize, type Dim, type Shape } from "../src/ir/dims.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import { at, upTo, withoutAxes } from "./support.js";
 
@@ -38,7 +29,7 @@ function gatherAxes(o: Ops, x: Value, axes: readonly number[], size: Dim, rest: 
 }
 
 /** Element `which` (0 or 1) of each pair of neighbours along the first dimension. */
-function halfOf(o: Ops, x: Value, half: Dim, which: 0 | 1): Value {
+function halfOf(o: Ops, x: Value, half: number, which: 0 | 1): Value {
   const rest = x.aval.shape.slice(1);
   const pairs = o.reshape(x, [half, 2, ...rest]);
   const start = [0, which, ...rest.map(() => 0)];
@@ -51,37 +42,37 @@ function sliceFront(o: Ops, x: Value, start: Dim, limit: Dim): Value {
 }
 
 /** One halving step on arrays with the reduced dimension in front. */
-function halve(
+function halve(o: Ops, xs: readonly Value[], size: number, combine: Combine): readonly Value[] {
+  const half = Math.floor(size / 2);
+  const even = size % 2 === 0 ? xs : xs.map((x) => sliceFront(o, x, 0, 2 * half));
+  const combined = combine(
+    even.map((x) => halfOf(o, x, half, 0)),
+    even.map((x) => halfOf(o, x, half, 1)),
+  );
+  if (size % 2 === 0) return combined;
+  return combined.map((x, index) =>
+    o.concatenate([x, sliceFront(o, at(xs, index), size - 1, size)], 0),
+  );
+}
+
+/**
+ * One doubling step for a size that is not known: each element is combined with the one `distance`
+ * places on, so that the first ends up with all of them.
+ */
+function double(
   o: Ops,
   xs: readonly Value[],
   initial: readonly Value[],
-  size: Dim,
+  distance: Dim,
   combine: Combine,
 ): readonly Value[] {
-  if (typeof size === "number") {
-    const half = Math.floor(size / 2);
-    const even = size % 2 === 0 ? xs : xs.map((x) => sliceFront(o, x, 0, 2 * half));
-    const combined = combine(
-      even.map((x) => halfOf(o, x, half, 0)),
-      even.map((x) => halfOf(o, x, half, 1)),
-    );
-    if (size % 2 === 0) return combined;
-    return combined.map((x, index) =>
-      o.concatenate([x, sliceFront(o, at(xs, index), size - 1, size)], 0),
-    );
-  }
-  const half = floordivDims(addDims(size, 1), 2);
-  const missing = subDims(mulDims(half, 2), size);
-  const padded = xs.map((x, index) =>
+  const next = xs.map((x, index) =>
     o.pad(x, at(initial, index), [
-      [0, missing, 0],
+      [negDim(distance), distance, 0],
       ...x.aval.shape.slice(1).map(() => [0, 0, 0] as const),
     ]),
   );
-  return combine(
-    padded.map((x) => halfOf(o, x, half, 0)),
-    padded.map((x) => halfOf(o, x, half, 1)),
-  );
+  return combine(xs, next);
 }
 
 /**
@@ -98,13 +89,17 @@ export function treeReduce(
   const shape = at(operands, 0).aval.shape;
   const sorted = [...axes].sort((a, b) => a - b);
   const rest = withoutAxes(shape, sorted);
-  let size = shapeSize(sorted.map((axis) => at(shape, axis)));
+  const size = shapeSize(sorted.map((axis) => at(shape, axis)));
   if (size === 0) return initial.map((value) => o.broadcastInDim(value, rest, []));
   let current = operands.map((x) => gatherAxes(o, x, sorted, size, rest));
-  for (let left = halvingSteps(size); left > 0; left--) {
-    current = [...halve(o, current, initial, size, combine)];
-    size = typeof size === "number" ? Math.ceil(size / 2) : floordivDims(addDims(size, 1), 2);
+  if (typeof size === "number") {
+    for (let left = size; left > 1; left = Math.ceil(left / 2)) {
+      current = [...halve(o, current, left, combine)];
+    }
+  } else {
+    for (let step = 0; step < halvingSteps(size); step++) {
+      current = [...double(o, current, initial, minDim(2 ** step, size), combine)];
+    }
   }
-  // A symbolic size has become 1 for every value it can take, which its expression may not show.
   return current.map((x) => o.reshape(sliceFront(o, x, 0, 1), rest));
 }

@@ -6,6 +6,7 @@ import {
   addDims,
   floordivDims,
   isSymbolic,
+  maxDim,
   subDims,
   type Dim,
   type DimExpr,
@@ -126,8 +127,9 @@ export function dimensionOps(core: GraphCore, variable: VariableSource): Dimensi
     );
   }
 
+  /** As JAX's stride_dim: symbolic sizes have to come out as the very same expression. */
   const ceilDivide = (size: Dim, divisor: number): Dim =>
-    floordivDims(subDims(addDims(size, divisor), 1), divisor);
+    divisor === 1 ? size : maxDim(addDims(floordivDims(subDims(size, 1), divisor), 1), 0);
 
   return { dim, shapeVector, range, ceilDivide };
 }
