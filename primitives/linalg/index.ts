@@ -1,0 +1,5 @@
+/**
+ * The primitives of linear algebra, for the registry.
+ */
+export { cholesky } from "./cholesky.js";
+export { triangularSolve } from "./triangularSolve.js";
