@@ -3,3 +3,4 @@
  */
 export { cholesky } from "./cholesky.js";
 export { triangularSolve } from "./triangularSolve.js";
+export { lu, luPivotsToPermutation } from "./lu.js";
