@@ -7,7 +7,15 @@
  * of `unit` rows and columns does real and complex matrices alike, with equally many nodes.
  */
 import type { ShapedArray } from "../../src/ir/aval.js";
-import { printShape, shapeSize, type Dim, type Shape } from "../../src/ir/dims.js";
+import {
+  floordivDims,
+  mulDims,
+  printShape,
+  shapeSize,
+  subDims,
+  type Dim,
+  type Shape,
+} from "../../src/ir/dims.js";
 import { isComplex } from "../../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../../src/ir/errors.js";
 import type { GraphValue, Tensor, Tf } from "../../src/ir/tf.js";
@@ -77,13 +85,8 @@ export function parts(
 function wide(tf: Tf, re: Tensor, im: Tensor): Tensor {
   const [rows = 1, columns = 1] = re.shape.slice(-2);
   const packed = tf.pack([re, im], re.shape.length);
-  return reshapeInner(tf, packed, 3, [rows, double(columns)]);
+  return reshapeInner(tf, packed, 3, [rows, mulDims(2, columns)]);
 }
-
-const double = (dim: Dim): number => {
-  if (typeof dim === "number") return 2 * dim;
-  throw new Error("internal error: a matrix of symbolic size");
-};
 
 /** Blocks [[re, im], [-im, re]] of joined parts. */
 export function blocks(tf: Tf, re: Tensor, im: Tensor): Tensor {
@@ -92,7 +95,7 @@ export function blocks(tf: Tf, re: Tensor, im: Tensor): Tensor {
   const top = tf.pack([re, im], rank);
   const bottom = tf.pack([tf.unary("Neg", im), re], rank);
   const packed = tf.pack([top, bottom], rank - 1);
-  return reshapeInner(tf, packed, 4, [double(rows), double(columns)]);
+  return reshapeInner(tf, packed, 4, [mulDims(2, rows), mulDims(2, columns)]);
 }
 
 /** Matrices of a value as blocks. */
@@ -115,13 +118,13 @@ export function toColumns(tf: Tf, value: GraphValue): Tensor {
   const { re, im } = parts(tf, value);
   const [rows = 1, columns = 1] = re.shape.slice(-2);
   const packed = tf.pack([im, re], re.shape.length - 1);
-  return reshapeInner(tf, packed, 3, [double(rows), columns]);
+  return reshapeInner(tf, packed, 3, [mulDims(2, rows), columns]);
 }
 
 /** Real and imaginary part from rows with complex entries side by side. */
 export function partsOfRows(tf: Tf, rows: Tensor): { readonly re: Tensor; readonly im: Tensor } {
   const [height = 1, width = 1] = rows.shape.slice(-2);
-  const pairs = reshapeInner(tf, rows, 2, [height, Number(width) / 2, 2]);
+  const pairs = reshapeInner(tf, rows, 2, [height, floordivDims(width, 2), 2]);
   const both = tf.unpack(pairs, pairs.shape.length - 1);
   return { re: at(both, 0), im: at(both, 1) };
 }
@@ -156,23 +159,21 @@ export function fromBlocks(tf: Tf, x: Tensor, out: ShapedArray): GraphValue {
 export function fromColumns(tf: Tf, columns: Tensor, out: ShapedArray): GraphValue {
   if (!isComplex(out.dtype)) return fromParts(tf, columns, null, out);
   const [height = 1, width = 1] = columns.shape.slice(-2);
-  const pairs = reshapeInner(tf, columns, 2, [Number(height) / 2, 2, width]);
+  const pairs = reshapeInner(tf, columns, 2, [floordivDims(height, 2), 2, width]);
   const both = tf.unpack(pairs, pairs.shape.length - 2);
   return fromParts(tf, at(both, 1), at(both, 0), out);
 }
 
 // --- parts of matrices ---------------------------------------------------------------------------
 
-/** The rows `[begin, end)` and columns `[begin, end)` of each matrix. */
-export function cut(
-  tf: Tf,
-  x: Tensor,
-  rows: readonly [begin: number, end: number],
-  columns: readonly [begin: number, end: number],
-): Tensor {
+/** From the first to before the second. */
+export type Range = readonly [begin: Dim, end: Dim];
+
+/** The rows and columns in the given ranges of each matrix. */
+export function cut(tf: Tf, x: Tensor, rows: Range, columns: Range): Tensor {
   const outer = batchOf(x, 2);
   const begin = [...outer.map(() => 0), rows[0], columns[0]];
-  return tf.slice(x, begin, [...outer, rows[1] - rows[0], columns[1] - columns[0]]);
+  return tf.slice(x, begin, [...outer, subDims(rows[1], rows[0]), subDims(columns[1], columns[0])]);
 }
 
 /** Matrices beside each other. */
