@@ -4,3 +4,4 @@
 export { cholesky } from "./cholesky.js";
 export { triangularSolve } from "./triangularSolve.js";
 export { lu, luPivotsToPermutation } from "./lu.js";
+export { geqp3, geqrf, householderProduct, ormqr, qr } from "./qr.js";
