@@ -5,3 +5,4 @@ export { cholesky } from "./cholesky.js";
 export { triangularSolve } from "./triangularSolve.js";
 export { lu, luPivotsToPermutation } from "./lu.js";
 export { geqp3, geqrf, householderProduct, ormqr, qr } from "./qr.js";
+export { hessenberg, tridiagonal } from "./hessenberg.js";

@@ -27,12 +27,13 @@ import { triangularInverse } from "./triangular.js";
 import { floatOperand } from "../productOperands.js";
 
 /** Real numbers, or complex ones as real and imaginary part. */
-interface Numbers {
+export interface Numbers {
   readonly re: Tensor;
   readonly im: Tensor | null;
 }
 
-function numbersOf(tf: Tf, x: Tensor, unit: Unit): Numbers {
+/** The entries of blocks. */
+export function numbersOf(tf: Tf, x: Tensor, unit: Unit): Numbers {
   return unit === 1 ? { re: x, im: null } : partsOfRows(tf, rowsOfBlocks(tf, x, unit));
 }
 
