@@ -9,17 +9,5 @@ export interface ExpectedFailure {
   readonly why: string;
 }
 
-const cholesky: ExpectedFailure = {
-  code: "unsupported-op",
-  primitive: "cholesky",
-  why: "linear algebra comes later",
-};
-
-/** By the model's folder in the corpus. */
-export const expectedFailures: Readonly<Record<string, ExpectedFailure>> = {
-  "public/models/gp_regression": cholesky,
-  "versions/0.12.0.1/gp_regression": cholesky,
-  "versions/0.4.38/gp_regression": cholesky,
-  "versions/0.6.2/gp_regression": cholesky,
-  "wild/linalg_mix": cholesky,
-};
+/** By the model's folder in the corpus. Empty: all convert. */
+export const expectedFailures: Readonly<Record<string, ExpectedFailure>> = {};
