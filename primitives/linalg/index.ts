@@ -6,3 +6,5 @@ export { triangularSolve } from "./triangularSolve.js";
 export { lu, luPivotsToPermutation } from "./lu.js";
 export { geqp3, geqrf, householderProduct, ormqr, qr } from "./qr.js";
 export { hessenberg, tridiagonal } from "./hessenberg.js";
+export { eigh } from "./eigh.js";
+export { svd } from "./svd.js";

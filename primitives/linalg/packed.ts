@@ -73,14 +73,14 @@ export interface PackOptions {
  */
 export function pack(
   tf: Tf,
-  { r, u, t, count }: Triangular,
+  { r, u, signs, count }: Triangular,
   [m, n]: readonly [number, number],
   unit: Unit,
   { offset, twoSided, factors }: PackOptions,
 ): Packed {
   const size = [m, count] as const;
   const vectors = numbersOf(tf, u, unit);
-  const rowAxis = t.shape.length - 2;
+  const rowAxis = u.shape.length - 2;
   const here = maskOf(tf, size, 1, (row, column) => row === column + offset);
   const below = maskOf(tf, size, 1, (row, column) => row > column + offset);
   const head = mapParts(vectors, (part) => tf.reduce("Sum", keep(tf, here, part), [rowAxis], true));
@@ -96,13 +96,13 @@ export function pack(
   );
   const zero = tf.scalar(0, "float32");
   const isTrivial = tf.binary("Equal", amount, zero);
-  const isFlipped = tf.binary("LogicalAnd", isTrivial, tf.binary("NotEqual", t, zero));
-  const signs = tf.select(isFlipped, tf.scalar(-1, "float32"), tf.scalar(1, "float32"));
+  const isFlipped = tf.binary("LogicalAnd", isTrivial, tf.binary("NotEqual", signs, zero));
+  const flips = tf.select(isFlipped, tf.scalar(-1, "float32"), tf.scalar(1, "float32"));
   const tails = divide(tf, rest, head);
   const taus = mapParts(head, (part) =>
-    padTo(tf, tf.select(isTrivial, zero, tf.binary("DivNoNan", part, t)), [1, factors], 0),
+    padTo(tf, tf.select(isTrivial, zero, tf.binary("Mul", part, signs)), [1, factors], 0),
   );
-  const rowSigns = padRows(tf, reshapeInner(tf, signs, 2, [count, 1]), m, offset);
+  const rowSigns = padRows(tf, reshapeInner(tf, flips, 2, [count, 1]), m, offset);
   const columnSigns = reshapeInner(tf, rowSigns, 2, [1, m]);
   const upper = maskOf(tf, [m, n], 1, (row, column) => row <= column + offset);
   const reduced = numbersOf(tf, r, unit);

@@ -2,23 +2,24 @@
  * Householder reflectors on matrices in blocks: triangularisation, and products of reflectors. Used
  * by QR, the singular value decomposition and the reductions to Hessenberg and tridiagonal form.
  *
- * Reflectors are kept unscaled: u = a - b e, where a is a column, e the unit vector of its row on the
- * diagonal and b = -sign(Re a_e) |a|, the number that replaces a_e. The reflection is I - u u^H / s
- * with s = u^H a (its adjoint has the conjugate of s). Scaling, signs and phases are done for all
- * columns at once afterwards.
+ * Reflectors are kept as u = a / |a| + p e, where a is a column, e the unit vector of its row on the
+ * diagonal and p the sign of the real part of a_e: the reflection I - u u^H / s with
+ * s = 1 + p a_e / |a| puts -p |a| at that row and zeros below it (its adjoint has the conjugate of s).
+ * A column of zeros has u = 0. Signs and phases are settled for all columns at once afterwards.
  */
 import type { Tensor, Tf } from "../../src/ir/tf.js";
-import { cut, eye, joinColumns, joinRows, keep, maskOf, type Unit } from "./matrices.js";
+import { mulDims, shapeSize } from "../../src/ir/dims.js";
+import { batchOf, cut, eye, joinColumns, joinRows, keep, maskOf, type Unit } from "./matrices.js";
 import { triangularInverse } from "./triangular.js";
 
 /** The reflector of one column. */
 export interface Reflector {
   /** [rows, unit], zeros above the place. */
   readonly u: Tensor;
-  /** u^H a: what u u^H is divided by; a block. */
+  /** What u u^H is divided by: a block of real part 1 to 2. */
   readonly s: Tensor;
-  /** -b: the norm of the column with the sign of the real part at the place. [1, 1] */
-  readonly t: Tensor;
+  /** p: 1 or -1, 0 for a column of zeros. [1, 1] */
+  readonly sign: Tensor;
 }
 
 /** Ones (blocks of one) at one row of a column. */
@@ -29,6 +30,17 @@ function unitColumn(tf: Tf, rows: number, place: number, unit: Unit): Tensor {
   return tf.constant(values, "float32", [unit * rows, unit]);
 }
 
+/**
+ * Blocks from their first columns (re, -im). Both columns of computed blocks agree up to rounding
+ * errors only, which is not enough where a column consists of nothing else.
+ */
+function asBlocks(tf: Tf, column: Tensor, rows: number, unit: Unit): Tensor {
+  if (unit === 1) return column;
+  const entries = tf.reshape(column, [mulDims(shapeSize(batchOf(column, 2)), rows), 2]);
+  const both = tf.matMul(entries, tf.constant([1, 0, 0, 1, 0, -1, 1, 0], "float32", [2, 4]));
+  return tf.reshape(both, [...batchOf(column, 2), 2 * rows, 2]);
+}
+
 /** The reflector that moves a column below `place` into its entry at `place`. */
 export function reflectorOf(
   tf: Tf,
@@ -37,27 +49,32 @@ export function reflectorOf(
   place: number,
   unit: Unit,
 ): Reflector {
-  const below = maskOf(tf, [rows, 1], unit, (row) => row >= place);
-  const masked = place === 0 ? column : keep(tf, below, column);
   const height = unit * rows;
-  const first = cut(tf, masked, [0, height], [0, 1]);
-  const square = tf.matMul(first, first, { transposeX: true });
-  const norm = tf.unary("Sqrt", square);
-  const block = cut(tf, masked, [unit * place, unit * (place + 1)], [0, unit]);
+  const first = cut(tf, column, [0, height], [0, 1]);
+  const numbers = Array.from({ length: height }, (_, row) => Number(row >= unit * place));
+  const below = tf.constant(numbers, "bool", [height, 1]);
+  const masked = place === 0 ? first : keep(tf, below, first);
+  const norm = tf.unary("Sqrt", tf.matMul(masked, masked, { transposeX: true }));
+  const direction = asBlocks(tf, tf.binary("DivNoNan", masked, norm), rows, unit);
+  const block = cut(tf, direction, [unit * place, unit * (place + 1)], [0, unit]);
   const alpha = cut(tf, block, [0, 1], [0, 1]);
   const positive = tf.binary("GreaterEqual", alpha, tf.scalar(0, "float32"));
-  const t = tf.select(positive, norm, tf.unary("Neg", norm));
-  const u = tf.binary("AddV2", masked, tf.binary("Mul", t, unitColumn(tf, rows, place, unit)));
-  const product = tf.binary("Mul", t, block);
-  const identity = unit === 1 ? square : tf.binary("Mul", square, unitColumn(tf, 1, 0, unit));
-  return { u, s: tf.binary("AddV2", product, identity), t };
+  const signed = tf.select(positive, norm, tf.unary("Neg", norm));
+  const sign = tf.binary("DivNoNan", signed, norm);
+  const u = tf.binary(
+    "AddV2",
+    direction,
+    tf.binary("Mul", sign, unitColumn(tf, rows, place, unit)),
+  );
+  const s = tf.binary("AddV2", tf.binary("Mul", sign, block), unitColumn(tf, 1, 0, unit));
+  return { u, s, sign };
 }
 
-/** w / s for a row of blocks w; nothing where s is 0, which is a column of zeros. */
+/** w / s for a row of blocks w. */
 export function divideBlock(tf: Tf, w: Tensor, s: Tensor, unit: Unit): Tensor {
-  if (unit === 1) return tf.binary("DivNoNan", w, s);
+  if (unit === 1) return tf.binary("RealDiv", w, s);
   const modulus = tf.reduce("Sum", tf.unary("Square", s), [s.shape.length - 1], true);
-  return tf.binary("DivNoNan", tf.matMul(s, w, { transposeX: true }), modulus);
+  return tf.binary("RealDiv", tf.matMul(s, w, { transposeX: true }), modulus);
 }
 
 /** The reflection from the left: A - u (u^H A) / s. */
@@ -70,14 +87,14 @@ export function reflectRows(tf: Tf, a: Tensor, { u, s }: Reflector, unit: Unit):
 export function reflectColumns(tf: Tf, a: Tensor, { u, s }: Reflector, unit: Unit): Tensor {
   // (u / s)^H is u^H / conj(s).
   const w = tf.matMul(a, u);
-  const scaled = unit === 1 ? tf.binary("DivNoNan", u, s) : quotient(tf, u, s);
+  const scaled = unit === 1 ? tf.binary("RealDiv", u, s) : quotient(tf, u, s);
   return tf.binary("Sub", a, tf.matMul(w, scaled, { transposeY: true }));
 }
 
 /** u / s for a column of blocks. */
 function quotient(tf: Tf, u: Tensor, s: Tensor): Tensor {
   const modulus = tf.reduce("Sum", tf.unary("Square", s), [s.shape.length - 2], true);
-  return tf.binary("DivNoNan", tf.matMul(u, s, { transposeY: true }), modulus);
+  return tf.binary("RealDiv", tf.matMul(u, s, { transposeY: true }), modulus);
 }
 
 /** What makes a matrix triangular. */
@@ -88,8 +105,8 @@ export interface Triangular {
   readonly u: Tensor;
   /** Their s below each other. */
   readonly s: Tensor;
-  /** Their t side by side: [1, count]. */
-  readonly t: Tensor;
+  /** Their signs side by side: [1, count]. */
+  readonly signs: Tensor;
   readonly count: number;
 }
 
@@ -117,9 +134,9 @@ export function collect(tf: Tf, reflectors: readonly Reflector[]): Omit<Triangul
       tf,
       reflectors.map(({ s }) => s),
     ),
-    t: joinColumns(
+    signs: joinColumns(
       tf,
-      reflectors.map(({ t }) => t),
+      reflectors.map(({ sign }) => sign),
     ),
     count: reflectors.length,
   };
@@ -142,7 +159,6 @@ export function reflectionFactor(
   return triangularInverse(tf, triangle, count, unit, {
     lower: true,
     unitDiagonal: false,
-    zeroTolerant: true,
   });
 }
 

@@ -18,23 +18,20 @@ export interface TriangularOptions {
   readonly lower: boolean;
   /** The diagonal counts as ones, whatever it holds. */
   readonly unitDiagonal: boolean;
-  /** A zero on the diagonal gives zeros instead of infinity: for reflectors that do nothing. */
-  readonly zeroTolerant?: boolean;
 }
 
 /** The inverses of the entries on the diagonal, zeros elsewhere. */
-function diagonalInverse(tf: Tf, a: Tensor, n: number, unit: Unit, zeroTolerant: boolean): Tensor {
+function diagonalInverse(tf: Tf, a: Tensor, n: number, unit: Unit): Tensor {
   const onDiagonal = maskOf(tf, [n, n], unit, (row, column) => row === column);
-  const divide = zeroTolerant ? "DivNoNan" : "RealDiv";
   if (unit === 1) {
     const safe = tf.select(onDiagonal, a, tf.scalar(1, "float32"));
-    return tf.binary(divide, eye(tf, [n, n], 1), safe);
+    return tf.binary("RealDiv", eye(tf, [n, n], 1), safe);
   }
   // 1 / z is the conjugate of z divided by its squared modulus.
   const entries = keep(tf, onDiagonal, a);
   const axis = entries.shape.length - 1;
   const moduli = tf.reduce("Sum", tf.unary("Square", entries), [axis], true);
-  return tf.binary(divide, transposed(tf, entries), moduli);
+  return tf.binary("RealDiv", transposed(tf, entries), moduli);
 }
 
 /**
@@ -50,9 +47,9 @@ export function triangularInverse(
   a: Tensor,
   n: number,
   unit: Unit,
-  { lower, unitDiagonal, zeroTolerant = false }: TriangularOptions,
+  { lower, unitDiagonal }: TriangularOptions,
 ): Tensor {
-  let inverse: Tensor | null = unitDiagonal ? null : diagonalInverse(tf, a, n, unit, zeroTolerant);
+  let inverse: Tensor | null = unitDiagonal ? null : diagonalInverse(tf, a, n, unit);
   for (let size = 1; size < n; size *= 2) {
     const block = (index: number): number => Math.floor(index / size);
     const mask = maskOf(tf, [n, n], unit, (row, column) => {

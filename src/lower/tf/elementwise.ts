@@ -131,6 +131,12 @@ export function elementwiseOps(core: GraphCore, shapes: ShapeOps): ElementwiseOp
       return binary("LogicalOr", chosen, other);
     }
     const operands = [condition, x, y];
+    // tfjs-node broadcasts scalars to one element, even where there are none.
+    const shape = broadcastShapes(
+      core,
+      operands.map((operand) => operand.shape),
+    );
+    if (shape.includes(0)) return fill(shape, 0, x.dtype);
     return withMaxRank(operands, gpu ? 4 : native ? 5 : 8, ([c = condition, a = x, b = y]) =>
       core.emitOne(
         "SelectV2",
