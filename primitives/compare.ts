@@ -145,5 +145,5 @@ export const ltTo = comparison("lt_to", {
 function totalOrder(x: number, y: number): number {
   if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
   if (x === 0 && y === 0) return Number(Object.is(y, -0)) - Number(Object.is(x, -0));
-  return x - y;
+  return Number(x > y) - Number(x < y);
 }

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 from jax import lax
+from jax._src.lax import lax as internal_lax
 
 CASES = []
 NAN, INF = float("nan"), float("inf")
@@ -332,6 +333,21 @@ def binary():
     case("not", lax.bitwise_not, [np.array([False, True])])
 
 
+def rare():
+    """Primitives without a function of their own in jax.lax."""
+    bind = lambda name: lambda *args: getattr(internal_lax, name + "_p").bind(*args)
+    for dtype in INTEGERS:
+        a, b = pairs(integers(dtype))
+        case("mulhi", bind("mulhi"), [a, b])
+    ordered = floats([-INF, -3.0, -1e-30, 0.0, 1e-30, 2.0, INF, NAN], np.float32)
+    for name in ("eq_to", "le_to", "lt_to"):
+        case(name, bind(name), list(pairs(ordered)))
+        case(name, bind(name), list(pairs(integers(np.uint32))))
+    z = np.array([1 + 2j, 1 - 2j, -3 + 1j, 0.5 - 1j], np.complex64)
+    for name in ("max", "min"):
+        case(name, getattr(lax, name), list(pairs(z)))
+
+
 def gamma():
     a = floats([0.01, 0.1, 0.5, 1.0, 2.5, 7.0, 15.0, 29.9, 31.0, 60.0, 150.0], np.float32)
     x = floats(
@@ -623,6 +639,6 @@ def complex_numbers():
     case("select_n", lax.select_n, [np.array([True, False]), z[:2], z[4:6]])
 
 
-for build in (unary, binary, gamma, conversions, choices, complex_numbers):
+for build in (unary, binary, rare, gamma, conversions, choices, complex_numbers):
     build()
 json.dump(CASES, sys.stdout, separators=(",", ":"), allow_nan=False)
