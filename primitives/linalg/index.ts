@@ -8,3 +8,5 @@ export { geqp3, geqrf, householderProduct, ormqr, qr } from "./qr.js";
 export { hessenberg, tridiagonal } from "./hessenberg.js";
 export { eigh } from "./eigh.js";
 export { svd } from "./svd.js";
+export { tridiagonalSolve } from "./tridiagonalSolve.js";
+export { choleskyUpdate, symmetricProduct } from "./updates.js";

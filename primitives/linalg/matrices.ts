@@ -71,18 +71,20 @@ export function reshapeInner(tf: Tf, x: Tensor, inner: number, shape: Shape): Te
 
 // --- between values and blocks -------------------------------------------------------------------
 
+/** Real and imaginary part of complex numbers. */
+export interface Parts {
+  readonly re: Tensor;
+  readonly im: Tensor;
+}
+
 /** Real and imaginary part of matrices (or of vectors, with `inner` 1), joined. */
-export function parts(
-  tf: Tf,
-  value: GraphValue,
-  inner = 2,
-): { readonly re: Tensor; readonly im: Tensor } {
+export function parts(tf: Tf, value: GraphValue, inner = 2): Parts {
   const { re, im } = floatPair(tf, value);
   return { re: joinBatch(tf, re, inner), im: joinBatch(tf, im, inner) };
 }
 
-/** Complex entries next to each other: rows [re, im, re, im, …]. Joined; the first row of blocks. */
-function wide(tf: Tf, re: Tensor, im: Tensor): Tensor {
+/** Complex entries next to each other: rows [re, im, re, im, …], the upper halves of blocks. */
+export function rowsOfParts(tf: Tf, { re, im }: Parts): Tensor {
   const [rows = 1, columns = 1] = re.shape.slice(-2);
   const packed = tf.pack([re, im], re.shape.length);
   return reshapeInner(tf, packed, 3, [rows, mulDims(2, columns)]);
@@ -108,25 +110,33 @@ export function toBlocks(tf: Tf, value: GraphValue): Tensor {
 /** Matrices of a value as rows with complex entries side by side: the upper halves of the blocks. */
 export function toRows(tf: Tf, value: GraphValue): Tensor {
   if (unitOf(value) === 1) return joinBatch(tf, floatOperand(tf, value), 2);
-  const { re, im } = parts(tf, value);
-  return wide(tf, re, im);
+  return rowsOfParts(tf, parts(tf, value));
 }
 
 /** Matrices of a value as columns of (im, re): the right halves of the blocks. */
 export function toColumns(tf: Tf, value: GraphValue): Tensor {
   if (unitOf(value) === 1) return joinBatch(tf, floatOperand(tf, value), 2);
-  const { re, im } = parts(tf, value);
+  return columnsOfParts(tf, parts(tf, value));
+}
+
+/** Columns of (im, re), the right halves of blocks. */
+export function columnsOfParts(tf: Tf, { re, im }: Parts): Tensor {
   const [rows = 1, columns = 1] = re.shape.slice(-2);
   const packed = tf.pack([im, re], re.shape.length - 1);
   return reshapeInner(tf, packed, 3, [mulDims(2, rows), columns]);
 }
 
 /** Real and imaginary part from rows with complex entries side by side. */
-export function partsOfRows(tf: Tf, rows: Tensor): { readonly re: Tensor; readonly im: Tensor } {
+export function partsOfRows(tf: Tf, rows: Tensor): Parts {
   const [height = 1, width = 1] = rows.shape.slice(-2);
   const pairs = reshapeInner(tf, rows, 2, [height, floordivDims(width, 2), 2]);
   const both = tf.unpack(pairs, pairs.shape.length - 1);
   return { re: at(both, 0), im: at(both, 1) };
+}
+
+/** Columns of (im, re) from rows with complex entries side by side. */
+export function columnsOfRows(tf: Tf, rows: Tensor): Tensor {
+  return columnsOfParts(tf, partsOfRows(tf, rows));
 }
 
 /** The upper halves of blocks, and real matrices as they are. */
