@@ -10,3 +10,4 @@ export { eigh } from "./eigh.js";
 export { svd } from "./svd.js";
 export { tridiagonalSolve } from "./tridiagonalSolve.js";
 export { choleskyUpdate, symmetricProduct } from "./updates.js";
+export { eig } from "./eig.js";

@@ -6,14 +6,10 @@
  * place (as players of a tournament move round the table), so a round is the same few nodes each
  * time and a loop can repeat it.
  */
-import { shapedArray, type ShapedArray } from "../../src/ir/aval.js";
-import { JaxprBuilder } from "../../src/ir/builder.js";
-import type { ClosedJaxpr, Literal } from "../../src/ir/jaxpr.js";
-import { definePrimitive, erased, none } from "../../src/ir/primitive.js";
+import { definePrimitive, none } from "../../src/ir/primitive.js";
 import type { Tensor, Tf } from "../../src/ir/tf.js";
-import { add } from "../binary.js";
-import { lt } from "../compare.js";
 import { at, upTo } from "../support.js";
+import { repeat } from "./loop.js";
 import { reshapeInner, type Unit } from "./matrices.js";
 
 /** Which decomposition: rows and columns of A, or columns of A alone. */
@@ -163,46 +159,21 @@ function rotate(tf: Tf, start: Rotated, params: JacobiParams): Rotated {
   return { a, v };
 }
 
-/** The body of a loop of rounds: A and the vectors. Never seen outside of it. */
+/** The step of a loop of rounds: takes a counter, A and the vectors. Never seen outside of it. */
 const jacobiRounds = definePrimitive<JacobiParams>({
   name: "jacobi_rounds",
-  abstractEval: (inputs) => inputs,
+  abstractEval: (inputs) => inputs.slice(1),
   jvp: none("part of the lowering of eigh and svd"),
   transpose: none("part of the lowering of eigh and svd"),
   batch: none("part of the lowering of eigh and svd"),
   tfjs: (tf, inputs, params, outs) => {
-    const tensors = inputs.map((input) => tf.tensor(input));
+    const tensors = inputs.slice(1).map((input) => tf.tensor(input));
     const { a, v } = rotate(tf, { a: at(tensors, 0), v: tensors[1] ?? null }, params);
     return [a, v].flatMap((tensor, index) =>
       tensor === null ? [] : [tf.value(tensor, at(outs, index))],
     );
   },
 });
-
-const literal = (value: number): Literal => ({
-  kind: "literal",
-  value,
-  aval: shapedArray("int32", []),
-});
-
-/** `index < limit`, and one step. */
-function loopPrograms(
-  avals: readonly ShapedArray[],
-  params: JacobiParams,
-  steps: number,
-): { readonly condition: ClosedJaxpr; readonly body: ClosedJaxpr } {
-  const counter = shapedArray("int32", []);
-  const test = new JaxprBuilder();
-  const index = test.input(counter);
-  avals.forEach((aval) => test.input(aval));
-  const condition = test.build(test.bind(erased(lt), [index, literal(steps)], {}));
-  const step = new JaxprBuilder();
-  const place = step.input(counter);
-  const values = avals.map((aval) => step.input(aval));
-  const next = step.bind(erased(add), [place, literal(1)], {});
-  const body = step.build([...next, ...step.bind(jacobiRounds, values, params)]);
-  return { condition, body };
-}
 
 /** The largest divisor up to `limit`. */
 function divisorUpTo(count: number, limit: number): number {
@@ -228,11 +199,7 @@ export function jacobi(tf: Tf, a: Tensor, params: Omit<JacobiParams, "rounds">):
   const outer = a.shape.slice(0, -2);
   const v = tf.broadcastTo(tf.constant(identity, "float32", [size, size]), [...outer, size, size]);
   const tensors = vectors ? [a, v] : [a];
-  const avals = tensors.map(({ shape }) => shapedArray("float32", shape));
-  const { condition, body } = loopPrograms(avals, { ...params, rounds }, total / rounds);
-  const start = tf.value(tf.scalar(0, "int32"), shapedArray("int32", []));
-  const values = tensors.map((tensor, index) => tf.value(tensor, at(avals, index)));
-  const [, ...results] = tf.whileLoop(condition, [], body, [], [start, ...values]);
-  const [rotated, product] = results.map((result) => tf.tensor(result));
-  return { a: at([rotated ?? a], 0), v: product ?? null };
+  const steps = { limit: total / rounds, untilZero: false };
+  const [rotated = a, product] = repeat(tf, tensors, jacobiRounds, { ...params, rounds }, steps);
+  return { a: rotated, v: product ?? null };
 }

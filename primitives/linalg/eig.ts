@@ -1,0 +1,121 @@
+/**
+ * The record of `eig`: eigenvalues and eigenvectors of square matrices.
+ */
+import { shapedArray, type ShapedArray } from "../../src/ir/aval.js";
+import { dimEquals, printShape } from "../../src/ir/dims.js";
+import { isComplex, type DType } from "../../src/ir/dtypes.js";
+import { definePrimitive, none, type Primitive } from "../../src/ir/primitive.js";
+import type { GraphValue, Tensor, Tf } from "../../src/ir/tf.js";
+import { floatOperand } from "../productOperands.js";
+import { at, emptyValue, isEmptyShape, shapeMismatch } from "../support.js";
+import {
+  conjugatePairs,
+  diagonalOfBlocks,
+  leftTriangularVectors,
+  normalizeVectors,
+  triangularVectors,
+} from "./eigenvectors.js";
+import {
+  blocks,
+  fromParts,
+  joinBatch,
+  matrixSize,
+  reshapeInner,
+  toBlocks,
+  unitOf,
+} from "./matrices.js";
+import { complexSchur } from "./qrIteration.js";
+import { knownCount, linalgBatch, operandsOf, sizesOf } from "./types.js";
+
+export type EigParams = {
+  readonly compute_left_eigenvectors: boolean;
+  readonly compute_right_eigenvectors: boolean;
+  readonly enable_eigvec_derivs: boolean;
+  readonly implementation: string | null;
+};
+
+/** A matrix in complex blocks, also if it is real. */
+export function toComplexBlocks(tf: Tf, x: GraphValue): Tensor {
+  if (unitOf(x) === 2) return toBlocks(tf, x);
+  const re = joinBatch(tf, floatOperand(tf, x), 2);
+  return blocks(tf, re, tf.binary("Mul", re, tf.scalar(0, "float32")));
+}
+
+function lowerEig(
+  tf: Tf,
+  x: GraphValue,
+  params: EigParams,
+  outs: readonly ShapedArray[],
+): readonly GraphValue[] {
+  const [n] = matrixSize("eig", x);
+  const { t, q, scale } = complexSchur(tf, toComplexBlocks(tf, x), n);
+  const diagonal = diagonalOfBlocks(tf, t, n);
+  const values = unitOf(x) === 1 ? conjugatePairs(tf, diagonal, n) : diagonal;
+  const factor = reshapeInner(tf, scale, 2, [1]);
+  const scaled = (part: Tensor): Tensor => tf.binary("Mul", part, factor);
+  const vectors = (triangular: Tensor, out: ShapedArray): GraphValue => {
+    const { re, im } = normalizeVectors(tf, tf.matMul(q, triangular));
+    return fromParts(tf, re, im, out);
+  };
+  const results = [fromParts(tf, scaled(values.re), scaled(values.im), at(outs, 0))];
+  if (params.compute_left_eigenvectors) {
+    results.push(vectors(leftTriangularVectors(tf, t, n), at(outs, 1)));
+  }
+  if (params.compute_right_eigenvectors) {
+    results.push(vectors(triangularVectors(tf, t, n), at(outs, outs.length - 1)));
+  }
+  return results;
+}
+
+const complexOf = (dtype: DType): DType => {
+  if (isComplex(dtype)) return dtype;
+  return dtype === "float64" ? "complex128" : "complex64";
+};
+
+/** A loop of QR steps of about 25 nodes for each column: its length depends on the numbers. */
+export const eig: Primitive<EigParams> = definePrimitive<EigParams>({
+  name: "eig",
+  abstractEval: (inputs, params) => {
+    const operands = operandsOf("eig", inputs, [2]);
+    const [rows, columns] = sizesOf(operands, 0);
+    if (!dimEquals(rows, columns)) {
+      throw shapeMismatch(
+        "The input to eig must be a square matrix. " +
+          `Got shape ${printShape(at(operands.sizes, 0))}.`,
+      );
+    }
+    const dtype = complexOf(operands.dtype);
+    const wanted = [params.compute_left_eigenvectors, params.compute_right_eigenvectors];
+    const vectors = shapedArray(dtype, at(inputs, 0).shape);
+    return [
+      shapedArray(dtype, [...operands.batch, columns]),
+      ...wanted.filter((want) => want).map(() => vectors),
+    ];
+  },
+  jvp: none("not written yet: derivative of eig"),
+  transpose: none("eig is not linear"),
+  batch: linalgBatch(() => eig),
+  tfjs: (tf, inputs, params, outs) => {
+    const x = at(inputs, 0);
+    if (isEmptyShape(x.aval.shape)) return outs.map((out) => emptyValue(tf, out));
+    return lowerEig(tf, x, params, outs);
+  },
+  limits: [
+    {
+      when: "always, from two rows on",
+      effect: "the model needs executeAsync",
+      why: "how many steps are needed depends on the matrix, so they are a loop",
+    },
+    {
+      when: "defective matrices (fewer eigenvectors than rows)",
+      effect: "eigenvalues and eigenvectors are accurate to a root of the rounding error",
+      why: "so it is with LAPACK, but other errors are found",
+    },
+    {
+      when: "order of eigenvalues, signs and phases of eigenvectors",
+      effect: "not those of LAPACK",
+      why: "they are free",
+    },
+  ],
+  flops: ([x]) => 25 * knownCount(x?.shape ?? []) * knownCount(x?.shape.slice(-1) ?? []),
+});
