@@ -72,6 +72,7 @@ export function indexingOps(
 
   const tensorScatterUpdate: Tf["tensorScatterUpdate"] = (x, indices, updates) => {
     if (x.dtype !== "bool") {
+      if (core.targets("webgl")) return selectScattered(x, indices, updates);
       const output = { dtype: x.dtype, shape: x.shape };
       return core.emitOne("TensorScatterUpdate", [x, indices, updates], {}, output);
     }
@@ -79,6 +80,24 @@ export function indexingOps(
     const asInt = (tensor: Tensor): Tensor => elementwise.cast(tensor, "int32");
     return elementwise.cast(tensorScatterUpdate(asInt(x), indices, asInt(updates)), "bool");
   };
+
+  /**
+   * The webgl kernel mixes old and new as `old * (1 - found) + new * found`, or in a form that rounds
+   * to the larger of the two: a large old value makes the new one inexact, an infinite one NaN.
+   */
+  function selectScattered(x: Tensor, indices: Tensor, updates: Tensor): Tensor {
+    const depth = indices.shape.at(-1);
+    if (typeof depth !== "number") throw new Error("internal error: symbolic index depth");
+    const written = scatterNd(indices, updates, x.shape);
+    const ones = elementwise.fill(indices.shape.slice(0, -1), 1, "int32");
+    const rows = x.shape.slice(0, depth);
+    const found = elementwise.binary("Greater", scatterNd(indices, ones, rows), scalar(0));
+    const column = shapes.reshape(
+      found,
+      x.shape.map((size, axis) => (axis < depth ? size : 1)),
+    );
+    return elementwise.select(column, written, x);
+  }
 
   const topK: Tf["topK"] = (x, k) => {
     const shape = [...x.shape.slice(0, -1), k];
