@@ -70,7 +70,10 @@ interface SourceFile {
 }
 
 /** Files that are a layer of their own. */
-const ownLayers: Readonly<Record<string, string>> = { "src/lax/ops.ts": "ops" };
+const ownLayers: Readonly<Record<string, string>> = {
+  "src/lax/ops.ts": "ops",
+  "src/lax/structuralOps.ts": "ops",
+};
 
 function layerOf(path: string): string {
   const own = ownLayers[path];
