@@ -11,3 +11,4 @@ export { svd } from "./svd.js";
 export { tridiagonalSolve } from "./tridiagonalSolve.js";
 export { choleskyUpdate, symmetricProduct } from "./updates.js";
 export { eig } from "./eig.js";
+export { schur } from "./schur.js";
