@@ -2,12 +2,17 @@
 // on webgl they give what JAX recorded, at every recorded batch size.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { kindOf } from "../../src/ir/dtypes.js";
+import { kindOf, type DType } from "../../src/ir/dtypes.js";
 import { fromNumbers, toNumbers, type HostArray } from "../../src/ir/hostArray.js";
 import { interfaceOf, modelFilesOf } from "../../src/run/modelFiles.js";
 import { Conversions, expectRecorded } from "../oracle/convertedModels.js";
 import { expectedFailures } from "../oracle/expectedFailures.js";
-import { recordedModel, recordedModels, recordedRuns } from "../oracle/recordedModels.js";
+import {
+  recordedModel,
+  recordedModels,
+  recordedRuns,
+  type RecordedModel,
+} from "../oracle/recordedModels.js";
 import { inCi } from "../support/backends.js";
 import {
   launchChromium,
@@ -17,17 +22,14 @@ import {
   type TestPage,
 } from "../support/chromium.js";
 
-/** On wasm all that convert; on webgl, drawn in software here, fewer: a frame takes its time. */
-const models = recordedModels("public").filter(({ path }) => !(path in expectedFailures));
-const onWebgl = [
-  "actor_critic",
-  "bert_mini",
-  "cnn_mnist",
-  "digits_cnn",
-  "gpt_mini_logits",
-  "lstm_seq",
-  "mlp",
-].map((name) => recordedModel(`public/models/${name}`));
+const models = [
+  ...recordedModels("public"),
+  recordedModel("wild/jraph_gat"),
+  recordedModel("wild/hf_gpt2_lm"),
+].filter(({ path }) => !(path in expectedFailures));
+
+/** 32-bit words, as of jax.random, are not exact where int32 tensors are float32 textures. */
+const wrongOnWebgl = ["public/models/vae_sample"];
 
 /** A tensor on its way to or from the page. */
 interface PageTensor {
@@ -74,6 +76,14 @@ function toPage(array: HostArray): PageTensor {
   return { dtype: "int32", shape, values: values.map((value) => value | 0) };
 }
 
+function toHost(dtype: DType, shape: readonly number[], values: readonly number[]): HostArray {
+  return fromNumbers(
+    dtype,
+    shape,
+    dtype === "uint32" ? values.map((value) => value >>> 0) : values,
+  );
+}
+
 const reason = whyNoChromium();
 
 describe(reason ?? "models", { skip: reason !== undefined && !inCi }, () => {
@@ -94,34 +104,43 @@ describe(reason ?? "models", { skip: reason !== undefined && !inCi }, () => {
     conversions.dispose();
   });
 
-  describe.each([
-    ["wasm", models],
-    ["webgl", onWebgl],
-  ])("%s", (backend, chosen) => {
-    test.each(chosen)("$path", async (model) => {
-      const { description } = modelFilesOf(conversions.get(model).model);
-      const { inputKeys, outputKeys, outputs, needsAsync } = interfaceOf(description);
-      for (const run of recordedRuns(model)) {
-        const call = {
-          backend,
-          url: `/${model.path}/model.json`,
-          inputs: Object.fromEntries(
-            run.inputs.map((array, index): readonly [string, PageTensor] => [
-              inputKeys[index]?.[0] ?? "",
-              toPage(array),
-            ]),
-          ),
-          outputs: outputKeys.flat(),
-          needsAsync,
-        };
-        const answer = await testPage.page.evaluate<Answer>(`runModel(${JSON.stringify(call)})`);
-        expect(answer.backend).toBe(backend);
-        const actual = answer.results.map(({ shape, values }, index) =>
-          fromNumbers(outputs[index]?.dtype ?? "float32", shape, values),
-        );
-        expectRecorded(model, run.batch, actual, run.outputs);
-      }
-      expect(testPage.errors).toEqual([]);
-    });
+  describe("wasm", () => {
+    test.each(models)("$path", (model) => check(model, "wasm"));
   });
+
+  describe("webgl", () => {
+    test.each(models.filter(({ path }) => !wrongOnWebgl.includes(path)))("$path", (model) =>
+      check(model, "webgl"),
+    );
+    // One that becomes right must leave the list.
+    test.fails.each(wrongOnWebgl.map(recordedModel))("$path (known to be wrong)", (model) =>
+      check(model, "webgl"),
+    );
+  });
+
+  async function check(model: RecordedModel, backend: string): Promise<void> {
+    const { description } = modelFilesOf(conversions.get(model).model);
+    const { inputKeys, outputKeys, outputs, needsAsync } = interfaceOf(description);
+    for (const run of recordedRuns(model)) {
+      const call = {
+        backend,
+        url: `/${model.path}/model.json`,
+        inputs: Object.fromEntries(
+          run.inputs.map((array, index): readonly [string, PageTensor] => [
+            inputKeys[index]?.[0] ?? "",
+            toPage(array),
+          ]),
+        ),
+        outputs: outputKeys.flat(),
+        needsAsync,
+      };
+      const answer = await testPage.page.evaluate<Answer>(`runModel(${JSON.stringify(call)})`);
+      expect(answer.backend).toBe(backend);
+      const actual = answer.results.map(({ shape, values }, index) =>
+        toHost(outputs[index]?.dtype ?? "float32", shape, values),
+      );
+      expectRecorded(model, run.batch, actual, run.outputs);
+    }
+    expect(testPage.errors).toEqual([]);
+  }
 });
