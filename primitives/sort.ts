@@ -197,6 +197,11 @@ export const topK: Primitive<TopKParams> = definePrimitive<TopKParams>({
       effect: "they count as equal, in the order of their indices; JAX puts 0.0 before -0.0",
       why: "TopKV2 compares numbers",
     },
+    {
+      when: "NaN with its sign bit set",
+      effect: "it comes first, as every NaN; JAX puts it last",
+      why: "no TensorFlow.js op tells the sign of NaN",
+    },
   ],
 });
 
