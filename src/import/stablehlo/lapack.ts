@@ -141,6 +141,24 @@ const qr: Routine = (call) => {
 const householderProduct: Routine = (call) =>
   call.results([[0, call.bind("householder_product", [call.matrix(0), call.matrix(1)])[0]]]);
 
+/** Columns in order of size; the indices, counted from 1, are given and come back. */
+const pivotedQr: Routine = (call) => {
+  const order = call.op.operands.find((operand) => !call.data.includes(operand));
+  if (order === undefined) throw invalidModule(`${call.routine} lacks the order of the columns`);
+  const inputs = [call.matrix(0), call.block.atom(order)];
+  const outputs = call.bind("geqp3", inputs, { use_magma: null });
+  return call.results(outputs.map((atom, place) => [place, atom]));
+};
+
+const multiplyByReflectors: Routine = (call) => {
+  const inputs = [0, 1, 2].map((index) => call.matrix(index));
+  const params = { left: call.flag("L", ["left"], 3), transpose: call.flag("T", ["transpose"], 4) };
+  return call.results([[0, call.bind("ormqr", inputs, params)[0]]]);
+};
+
+const choleskyUpdate: Routine = (call) =>
+  call.results([[0, call.bind("cholesky_update", [call.matrix(0), call.matrix(1)])[0]]]);
+
 const eigh: Routine = (call) => {
   const params = {
     lower: call.flag("L", ["uplo", "lower"], 0),
@@ -259,6 +277,12 @@ const tridiagonalSolve: Routine = (call) => {
   return call.results([[call.op.results.length > 1 ? 3 : 0, solution]]);
 };
 
+const perturbedTridiagonalSolve: Routine = (call) => {
+  const inputs = [0, 1, 2, 3].map((index) => call.matrix(index));
+  const [solution] = call.bind("tridiagonal_solve", inputs, { perturb_singular: true });
+  return call.results([[0, solution]]);
+};
+
 const triangularSolve: Routine = (call) => {
   const transpose = call.letter("NTC", ["trans_x"], 2);
   const [solution] = call.bind("triangular_solve", [call.matrix(0), call.matrix(1)], {
@@ -300,6 +324,10 @@ const routines: ReadonlyMap<string, Routine> = new Map([
   ["geqrf", qr],
   ["orgqr", householderProduct],
   ["ungqr", householderProduct],
+  ["geqp3", pivotedQr],
+  ["ormqr", multiplyByReflectors],
+  ["unmqr", multiplyByReflectors],
+  ["cholesky_update", choleskyUpdate],
   ["syevd", eigh],
   ["heevd", eigh],
   ["syevj", eigh],
@@ -314,6 +342,7 @@ const routines: ReadonlyMap<string, Routine> = new Map([
   ["hetrd", tridiagonal],
   ["gtsv", tridiagonalSolve],
   ["gtsv2", tridiagonalSolve],
+  ["tridiagonal_solve_perturbed", perturbedTridiagonalSolve],
   ["trsm", triangularSolve],
   ["lu_pivots_to_permutation", pivotsToPermutation],
   ["threefry2x32", threefry],
@@ -324,7 +353,7 @@ const routines: ReadonlyMap<string, Routine> = new Map([
 
 /** `lapack_sgetrf_ffi`, `blas_strsm`, `cusolver_getrf_ffi`, `cu_threefry2x32_ffi`, `Qr`. */
 const targetName =
-  /^(?:(?:lapack|blas)_[sdcz]|(?:cu|hip|roc)(?:solver|blas|sparse)?_)?(\w+?)(?:_ffi)?$/;
+  /^(?:(?:lapack|blas)_[sdcz]|(?:cu|hip|roc)(?:solver|blas|sparse|hybrid)?_)?(\w+?)(?:_ffi)?$/;
 
 /** The results of a linear algebra call, or undefined if `target` is none. */
 export function linalgCall(
