@@ -7,6 +7,7 @@ import {
   floordivDims,
   mulDims,
   negDim,
+  shapeEquals,
   shapeSize,
   subDims,
   type Dim,
@@ -16,6 +17,7 @@ import { Jax2TfjsError } from "../src/ir/errors.js";
 import { fromNumbers } from "../src/ir/hostArray.js";
 import type { LiteralValue } from "../src/ir/jaxpr.js";
 import type { Ops, Value } from "../src/ir/ops.js";
+import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { at, upTo } from "./support.js";
 import { foldWindows, type WindowCombine } from "./windowFold.js";
 
@@ -27,12 +29,12 @@ export type Windows = {
 
 export interface ScatterRules {
   /** Whether the chosen element stays rather than the next one. */
-  readonly keeps: (chosen: Value, element: Value) => Value;
+  readonly keeps: (o: Ops, chosen: Value, element: Value) => Value;
   /** What padding is compared as; null: padding is never chosen. */
   readonly padding: LiteralValue | null;
   /** Value of elements that no window chose (a scalar); null: zero. */
-  readonly initial: Value | null;
-  readonly scatter: (sum: Value, source: Value) => Value;
+  readonly initial: GraphValue | null;
+  readonly scatter: (o: Ops, sum: Value, source: Value) => Value;
   /** `scatter` is addition. */
   readonly adds: boolean;
 }
@@ -67,6 +69,18 @@ function movingAxes(operand: Shape, source: Shape, windows: Windows): readonly M
   });
 }
 
+/** What is put where. */
+interface ScatterParts {
+  /** Number of the chosen tap of each window. */
+  readonly taps: Value;
+  readonly source: Value;
+  /** See `ScatterRules.initial`. */
+  readonly background: Value | null;
+  /** Shape of the operand with padding. */
+  readonly padded: Shape;
+  readonly axes: readonly MovingAxis[];
+}
+
 /** What one step along each moving axis adds to the number of a tap in its window. */
 function tapWeights(axes: readonly MovingAxis[]): readonly number[] {
   return axes.map((_, index) => axes.slice(index + 1).reduce((count, { taps }) => count * taps, 1));
@@ -80,28 +94,27 @@ const zeroOf = (o: Ops, value: Value): Value =>
  * strided slices are cheaper than those of int32 on wasm.
  */
 function chosenTaps(
-  o: Ops,
-  operand: Value,
+  tf: Tf,
+  operand: GraphValue,
   windows: Windows,
   axes: readonly MovingAxis[],
   rules: ScatterRules,
-): Value {
+): GraphValue {
   const { dtype, shape } = operand.aval;
-  const fill = o.literal(rules.padding ?? 0, dtype);
   const config = windows.padding.map(([low, high]) => [low, high, 0] as const);
   const isPadded = config.some(([low, high]) => low !== 0 || high !== 0);
-  const operands = [isPadded ? o.pad(operand, fill, config) : operand];
-  const fills = [fill];
-  if (isPadded && rules.padding === null) {
-    const outside = o.literal(false, "bool");
-    operands.push(o.pad(o.full(shape, true, "bool"), outside, config));
-    fills.push(outside);
-  }
+  const tracksPadding = isPadded && rules.padding === null;
+  const tracked = tracksPadding ? 2 : 1;
+  const operands = tf.inline([operand], (o, values) => {
+    const fill = o.literal(rules.padding ?? 0, dtype);
+    const padded = isPadded ? o.pad(at(values, 0), fill, config) : at(values, 0);
+    if (!tracksPadding) return [padded];
+    return [padded, o.pad(o.full(shape, true, "bool"), o.literal(false, "bool"), config)];
+  });
   const weights = tapWeights(axes);
-  const tracked = operands.length;
-  const choose: WindowCombine = (left, right, shift) => {
-    const stays = rules.keeps(at(left, 0), at(right, 0));
-    const keep = tracked === 1 ? stays : o.and(at(left, 1), o.or(o.not(at(right, 1)), stays));
+  const choose: WindowCombine = (o, left, right, shift) => {
+    const stays = rules.keeps(o, at(left, 0), at(right, 0));
+    const keep = tracksPadding ? o.and(at(left, 1), o.or(o.not(at(right, 1)), stays)) : stays;
     const ownShape = stays.aval.shape;
     const step =
       at(
@@ -115,7 +128,7 @@ function chosenTaps(
     };
     const tap = o.selectN(keep, number(right[tracked], step), number(left[tracked], 0));
     const key = o.selectN(keep, at(right, 0), at(left, 0));
-    return tracked === 1 ? [key, tap] : [key, o.or(at(left, 1), at(right, 1)), tap];
+    return tracksPadding ? [key, o.or(at(left, 1), at(right, 1)), tap] : [key, tap];
   };
   const ones = shape.map(() => 1);
   const params = {
@@ -125,11 +138,17 @@ function chosenTaps(
     base_dilation: ones,
     window_dilation: ones,
   };
-  const found = foldWindows(o, operands, fills, params, choose);
+  // There is no padding left to do: the scalars to pad with are never looked at.
+  const found = foldWindows(tf, operands, [], params, choose);
   const windowShape = at(found, 0).aval.shape;
-  const tap = found[tracked] ?? o.full(windowShape, 0, "float32");
-  if (tracked === 1) return tap;
-  return o.selectN(at(found, 1), o.full(windowShape, -1, "float32"), tap);
+  return at(
+    tf.inline(found, (o, values) => {
+      const tap = values[tracked] ?? o.full(windowShape, 0, "float32");
+      if (!tracksPadding) return [tap];
+      return [o.selectN(at(values, 1), o.full(windowShape, -1, "float32"), tap)];
+    }),
+    0,
+  );
 }
 
 /** All combinations of one of 0 … count - 1 for each count. */
@@ -183,44 +202,59 @@ function ownTaps(
   return o.constant(fromNumbers("float32", shape, numbers));
 }
 
+/** Values of windows at the block `steps` behind the one where the window begins, else `fill`. */
+function shiftBlocks(
+  o: Ops,
+  x: Value,
+  fill: Value,
+  axes: readonly MovingAxis[],
+  steps: readonly number[],
+): Value {
+  const config: (readonly [Dim, Dim, number])[] = x.aval.shape.map(() => [0, 0, 0]);
+  const sizes = [...x.aval.shape];
+  for (const [index, moving] of axes.entries()) {
+    const step = at(steps, index);
+    const blocks = blockCount(moving);
+    const missing = subDims(blocks, moving.windows);
+    // The windows moved by `step` end before the last block: exactly so many places are missing
+    // behind them. Of symbolic sizes this is not seen, so there what is too much is cut off.
+    const high = typeof missing === "number" ? missing - step : missing;
+    config[moving.axis] = [step, high, 0];
+    sizes[moving.axis] = blocks;
+  }
+  const moves = config.some(([low, high]) => low !== 0 || high !== 0);
+  const moved = moves ? o.pad(x, fill, config) : x;
+  if (shapeEquals(moved.aval.shape, sizes)) return moved;
+  return o.slice(
+    moved,
+    sizes.map(() => 0),
+    sizes,
+  );
+}
+
 /**
  * Element by element: a place lies in few windows, those that begin in its block or in one of the
  * blocks before. For each of these, the source where the window chose the place.
  */
-function gatherFromWindows(
-  o: Ops,
-  taps: Value,
-  source: Value,
-  padded: Shape,
-  axes: readonly MovingAxis[],
-  rules: ScatterRules,
-): Value {
+function gatherFromWindows(o: Ops, parts: ScatterParts, rules: ScatterRules): Value {
+  const { taps, source, background, padded, axes } = parts;
   const rank = padded.length;
   const blocks = blocksOf(padded, axes);
   const spreadOut = (x: Value, dims: readonly number[]): Value =>
     o.broadcastInDim(x, blocks.shape, dims);
-  const shifted = (x: Value, fill: Value, steps: readonly number[]): Value => {
-    const config = upTo(rank).map((axis) => {
-      const index = axes.findIndex((other) => other.axis === axis);
-      if (index < 0) return [0, 0, 0] as const;
-      const moving = at(axes, index);
-      const step = at(steps, index);
-      return [step, subDims(subDims(blockCount(moving), moving.windows), step), 0] as const;
-    });
-    const moves = config.some(([low, high]) => low !== 0 || high !== 0);
-    return spreadOut(moves ? o.pad(x, fill, config) : x, blocks.position);
-  };
+  const shifted = (x: Value, fill: Value, steps: readonly number[]): Value =>
+    spreadOut(shiftBlocks(o, x, fill, axes, steps), blocks.position);
   const zero = zeroOf(o, source);
   const zeros = spreadOut(zero, []);
-  let result: Value | null = rules.initial === null ? null : spreadOut(rules.initial, []);
+  let result: Value | null = background === null ? null : spreadOut(background, []);
   const overlaps = axes.map(({ taps: count, stride }) => Math.ceil(count / stride));
   for (const steps of combinations(overlaps).toReversed()) {
     const own = spreadOut(ownTaps(o, rank, axes, steps), upTo(blocks.shape.length));
     const chosen = o.eq(shifted(taps, o.literal(-1, "float32"), steps), own);
     const value = shifted(source, zero, steps);
     if (result === null) result = o.selectN(chosen, zeros, value);
-    else if (rules.adds) result = rules.scatter(result, o.selectN(chosen, zeros, value));
-    else result = o.selectN(chosen, result, rules.scatter(result, value));
+    else if (rules.adds) result = rules.scatter(o, result, o.selectN(chosen, zeros, value));
+    else result = o.selectN(chosen, result, rules.scatter(o, result, value));
   }
   const whole = padded.map((size, axis) => {
     const moving = axes.find((other) => other.axis === axis);
@@ -249,14 +283,8 @@ function placesOf(o: Ops, taps: Value, axes: readonly MovingAxis[]): Value {
 }
 
 /** By index: all sources of a row (the dimensions without windows) are added at their places. */
-function scatterByIndex(
-  o: Ops,
-  taps: Value,
-  source: Value,
-  padded: Shape,
-  axes: readonly MovingAxis[],
-  rules: ScatterRules,
-): Value {
+function scatterByIndex(o: Ops, parts: ScatterParts): Value {
+  const { taps, source, padded, axes } = parts;
   const rank = padded.length;
   const place = placesOf(o, taps, axes);
   const moving = axes.map(({ axis }) => axis);
@@ -266,7 +294,7 @@ function scatterByIndex(
   const places = shapeSize(axes.map(({ size }) => size));
   const windows = shapeSize(axes.map((axis) => axis.windows));
   const flat = (x: Value): Value => o.reshape(o.transpose(x, order), [rows, windows]);
-  const background = rules.initial ?? zeroOf(o, source);
+  const background = parts.background ?? zeroOf(o, source);
   const sums = o.scatter(
     "add",
     o.broadcastInDim(background, [rows, places], []),
@@ -302,16 +330,15 @@ function scatterByIndex(
  *   where many windows overlap and are not added
  */
 export function scatterWinners(
-  o: Ops,
-  operand: Value,
-  source: Value,
+  tf: Tf,
+  operand: GraphValue,
+  source: GraphValue,
   windows: Windows,
   rules: ScatterRules,
-): Value {
+): readonly GraphValue[] {
   const { shape } = operand.aval;
   const axes = movingAxes(shape, source.aval.shape, windows);
   const padded = shape.map((size, axis) => axes.find((m) => m.axis === axis)?.size ?? size);
-  const taps = chosenTaps(o, operand, windows, axes, rules);
   const overlaps = axes.reduce((count, axis) => count * Math.ceil(axis.taps / axis.stride), 1);
   if (overlaps > mostOverlaps && !rules.adds) {
     throw new Jax2TfjsError(
@@ -319,14 +346,20 @@ export function scatterWinners(
       `select_and_scatter with a computation other than addition and ${overlaps} windows at a place`,
     );
   }
-  const scatter = overlaps > mostOverlaps ? scatterByIndex : gatherFromWindows;
-  const result = scatter(o, taps, source, padded, axes, rules);
-  // Back from padded coordinates, and without what the last blocks have too much.
-  const config = shape.map((size, axis) => {
-    const [low] = at(windows.padding, axis);
-    const end = subDims(addDims(size, low), at(result.aval.shape, axis));
-    return [negDim(low), end, 0] as const;
+  const chosen = chosenTaps(tf, operand, windows, axes, rules);
+  const inputs = [chosen, source, ...(rules.initial === null ? [] : [rules.initial])];
+  return tf.inline(inputs, (o, values) => {
+    const background = values[2] ?? null;
+    const parts = { taps: at(values, 0), source: at(values, 1), background, padded, axes };
+    const result =
+      overlaps > mostOverlaps ? scatterByIndex(o, parts) : gatherFromWindows(o, parts, rules);
+    // Back from padded coordinates, and without what the last blocks have too much.
+    const config = shape.map((size, axis) => {
+      const [low] = at(windows.padding, axis);
+      const end = subDims(addDims(size, low), at(result.aval.shape, axis));
+      return [negDim(low), end, 0] as const;
+    });
+    if (config.every(([low, high]) => low === 0 && high === 0)) return [result];
+    return [o.pad(result, background ?? zeroOf(o, parts.source), config)];
   });
-  if (config.every(([low, high]) => low === 0 && high === 0)) return result;
-  return o.pad(result, rules.initial ?? zeroOf(o, source), config);
 }

@@ -9,11 +9,12 @@ import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { ReduceWindowParams } from "../src/ir/params.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
+import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { identityOf } from "./reduce.js";
 import { mapScalarProgram } from "./scalarProgram.js";
 import { scatterWinners, type Windows } from "./scatterWinners.js";
 import { at, emptyValue } from "./support.js";
-import { foldWindows } from "./windowFold.js";
+import { foldWindows, scalarValue, type WindowCombine } from "./windowFold.js";
 import { monoidOf } from "./windowGeneral.js";
 import { checkPositive, windowedShape } from "./windowShape.js";
 
@@ -87,20 +88,15 @@ export const selectAndScatterAdd = definePrimitive<SelectAndScatterAddParams>({
   tfjs: (tf, inputs, { select_prim, ...windows }, [out]) => {
     if (out === undefined) return [];
     if (out.shape.includes(0)) return [emptyValue(tf, out)];
-    return tf.inline(inputs, (o, values) => {
-      const [source, operand] = [at(values, 0), at(values, 1)];
+    const [source, operand] = [at(inputs, 0), at(inputs, 1)];
+    const isBool = source.aval.dtype === "bool";
+    return scatterWinners(tf, operand, source, windows, {
+      keeps: (o, chosen, element) => o[select_prim](chosen, element),
       // JAX pads with the worst value, so that padding may win against nothing better.
-      const worst = identityOf(select_prim === "ge" ? "max" : "min", operand.aval.dtype);
-      const keeps = select_prim === "ge" ? o.ge : o.le;
-      return [
-        scatterWinners(o, operand, source, windows, {
-          keeps: (chosen, element) => keeps(chosen, element),
-          padding: worst,
-          initial: null,
-          scatter: source.aval.dtype === "bool" ? o.or : o.add,
-          adds: source.aval.dtype !== "bool",
-        }),
-      ];
+      padding: identityOf(select_prim === "ge" ? "max" : "min", operand.aval.dtype),
+      initial: null,
+      scatter: (o, sum, value) => (isBool ? o.or(sum, value) : o.add(sum, value)),
+      adds: !isBool,
     });
   },
 });
@@ -118,44 +114,42 @@ export const selectAndScatter = definePrimitive<SelectAndScatterParams>({
   tfjs: (tf, inputs, { select_jaxpr, scatter_jaxpr, ...windows }, [out]) => {
     if (out === undefined) return [];
     if (out.shape.includes(0)) return [emptyValue(tf, out)];
-    return tf.inline(inputs, (o, values) => {
-      const [operand, source, initial] = [at(values, 0), at(values, 1), at(values, 2)];
-      const apply = (program: ClosedJaxpr) => (x: Value, y: Value) =>
+    const apply =
+      (program: ClosedJaxpr) =>
+      (o: Ops, x: Value, y: Value): Value =>
         at(mapScalarProgram(o, program, [x, y], x.aval.shape), 0);
-      return [
-        scatterWinners(o, operand, source, windows, {
-          keeps: apply(select_jaxpr),
-          padding: null,
-          initial,
-          scatter: apply(scatter_jaxpr),
-          adds: monoidOf(scatter_jaxpr) === "sum",
-        }),
-      ];
+    return scatterWinners(tf, at(inputs, 0), at(inputs, 1), windows, {
+      keeps: apply(select_jaxpr),
+      padding: null,
+      initial: at(inputs, 2),
+      scatter: apply(scatter_jaxpr),
+      adds: monoidOf(scatter_jaxpr) === "sum",
     });
   },
 });
 
 /** The element of each window that the comparison chooses, as JAX folds pairs (key, value). */
 function gatherChosen(
-  o: Ops,
-  tangents: Value,
-  operand: Value,
+  tf: Tf,
+  tangents: GraphValue,
+  operand: GraphValue,
   { select_prim, ...params }: SelectAndGatherAddParams,
-): Value {
+): readonly GraphValue[] {
   const { dtype } = operand.aval;
-  const worst = o.literal(identityOf(select_prim === "ge" ? "max" : "min", dtype), dtype);
-  const zero = o.literal(0, tangents.aval.dtype);
-  const keeps = select_prim === "ge" ? o.ge : o.le;
-  const choose = (left: readonly Value[], right: readonly Value[]): readonly Value[] => {
-    const stays = keeps(at(left, 0), at(right, 0));
+  const worst = identityOf(select_prim === "ge" ? "max" : "min", dtype);
+  const padding = [scalarValue(tf, worst, dtype), scalarValue(tf, 0, tangents.aval.dtype)];
+  const choose: WindowCombine = (o, left, right) => {
+    const stays = o[select_prim](at(left, 0), at(right, 0));
     return left.map((value, index) => o.selectN(stays, at(right, index), value));
   };
-  const [key, value] = foldWindows(o, [operand, tangents], [worst, zero], params, choose);
-  if (key === undefined || value === undefined) throw new Error("internal error: no windows");
-  const { shape } = key.aval;
+  const found = foldWindows(tf, [operand, tangents], padding, params, choose);
   // The fold starts from (worst, 0), which an element equal to it does not replace.
-  const keepsInitial = keeps(o.broadcastInDim(worst, shape, []), key);
-  return o.selectN(keepsInitial, value, o.broadcastInDim(zero, shape, []));
+  return tf.inline(found, (o, values) => {
+    const [key, value] = [at(values, 0), at(values, 1)];
+    const full = (literal: number | boolean, like: Value): Value =>
+      o.full(key.aval.shape, literal, like.aval.dtype);
+    return [o.selectN(o[select_prim](full(worst, key), key), value, full(0, value))];
+  });
 }
 
 export const selectAndGatherAdd = definePrimitive<SelectAndGatherAddParams>({
@@ -178,8 +172,6 @@ export const selectAndGatherAdd = definePrimitive<SelectAndGatherAddParams>({
   tfjs: (tf, inputs, params, [out]) => {
     if (out === undefined) return [];
     if (out.shape.includes(0)) return [emptyValue(tf, out)];
-    return tf.inline(inputs, (o, values) => [
-      gatherChosen(o, at(values, 0), at(values, 1), params),
-    ]);
+    return gatherChosen(tf, at(inputs, 0), at(inputs, 1), params);
   },
 });

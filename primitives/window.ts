@@ -14,43 +14,45 @@ import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { wrapToDtype } from "./integerProducts.js";
 import { combineWith, identityOf } from "./reduce.js";
 import { at, emptyValue, upTo } from "./support.js";
-import { foldWindows } from "./windowFold.js";
+import { foldWindows, scalarValue } from "./windowFold.js";
 import { planPool, poolWindows, type PoolKind } from "./windowPool.js";
 import { windowedShape } from "./windowShape.js";
 
 /** What padding counts as: the value that changes no result. */
-export function windowIdentity(kind: PoolKind, dtype: DType): LiteralValue {
+function windowIdentity(kind: PoolKind, dtype: DType): LiteralValue {
   if (isComplex(dtype) && kind !== "sum")
     return { re: kind === "max" ? -Infinity : Infinity, im: 0 };
   return identityOf(kind, dtype);
 }
 
-/** The windowed reduction with other primitives: right for every dtype and all parameters. */
-function fold(o: Ops, kind: PoolKind, x: Value, params: ReduceWindowParams): Value {
-  const scan = asScan(x.aval.shape, params);
-  if (scan !== null) {
-    switch (kind) {
-      case "sum":
-        return o.cumsum(x, scan.axis, scan.reverse);
-      case "max":
-        return o.cummax(x, scan.axis, scan.reverse);
-      case "min":
-        return o.cummin(x, scan.axis, scan.reverse);
-    }
+/** Elements combined with other primitives: right for every dtype and all parameters. */
+function fold(tf: Tf, kind: PoolKind, x: GraphValue, params: ReduceWindowParams): GraphValue {
+  const { dtype } = x.aval;
+  const padding = scalarValue(tf, windowIdentity(kind, dtype), dtype);
+  const windows = foldWindows(tf, [x], [padding], params, (o, left, right) => [
+    combineWith(o, kind)(at(left, 0), at(right, 0)),
+  ]);
+  return at(windows, 0);
+}
+
+function scanWith(o: Ops, kind: PoolKind, x: Value, { axis, reverse }: Scan): Value {
+  switch (kind) {
+    case "sum":
+      return o.cumsum(x, axis, reverse);
+    case "max":
+      return o.cummax(x, axis, reverse);
+    case "min":
+      return o.cummin(x, axis, reverse);
   }
-  const padding = o.literal(windowIdentity(kind, x.aval.dtype), x.aval.dtype);
-  const operation = combineWith(o, kind);
-  const combine = (left: readonly Value[], right: readonly Value[]): readonly Value[] => [
-    operation(at(left, 0), at(right, 0)),
-  ];
-  return at(foldWindows(o, [x], [padding], params, combine), 0);
+}
+
+interface Scan {
+  readonly axis: number;
+  readonly reverse: boolean;
 }
 
 /** A window over all elements up to each (or from each on): a cumulative operation. */
-function asScan(
-  shape: Shape,
-  params: ReduceWindowParams,
-): { readonly axis: number; readonly reverse: boolean } | null {
+function asScan(shape: Shape, params: ReduceWindowParams): Scan | null {
   const { window_dimensions, window_strides, padding, base_dilation, window_dilation } = params;
   const ones = [window_strides, base_dilation, window_dilation];
   if (ones.some((list) => list.some((n) => n !== 1))) return null;
@@ -89,14 +91,16 @@ function lower(
   out: ShapedArray,
 ): GraphValue {
   if (out.shape.includes(0)) return emptyValue(tf, out);
-  const isScan = asScan(x.aval.shape, params) !== null;
-  const usePool = !isScan && poolable(kind, out.dtype, params);
-  const plan = usePool ? planPool(kind, x.aval.shape, params) : null;
-  if (plan === null)
+  const scan = asScan(x.aval.shape, params);
+  if (scan !== null) {
     return at(
-      tf.inline([x], (o, values) => [fold(o, kind, at(values, 0), params)]),
+      tf.inline([x], (o, values) => [scanWith(o, kind, at(values, 0), scan)]),
       0,
     );
+  }
+  const usePool = poolable(kind, out.dtype, params);
+  const plan = usePool ? planPool(kind, x.aval.shape, params) : null;
+  if (plan === null) return fold(tf, kind, x, params);
   const identity = Number(identityOf(kind, out.dtype));
   const input = tf.cast(tf.tensor(x), "float32");
   const pooled = poolWindows(tf, kind, input, plan, identity);

@@ -3,21 +3,17 @@
  * of steps logarithmic in the window: windows of 2, 4, 8, … elements are put together. Used where
  * no pooling node fits, by reduce_window and by selectAndScatter.ts.
  */
-import {
-  addDims,
-  boundsOf,
-  dilateDim,
-  dimEquals,
-  mulDims,
-  strideDim,
-  subDims,
-  type Dim,
-} from "../src/ir/dims.js";
+import { shapedArray } from "../src/ir/aval.js";
+import { boundsOf, dilateDim, dimEquals, strideDim, subDims, type Dim } from "../src/ir/dims.js";
+import type { DType } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
+import type { LiteralValue } from "../src/ir/jaxpr.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { ReduceWindowParams } from "../src/ir/params.js";
-import { at, upTo } from "./support.js";
+import type { GraphValue, Tf } from "../src/ir/tf.js";
+import { at, moveData, upTo, withSize } from "./support.js";
 import { treeReduce } from "./treeReduce.js";
+import { takeEvery, type AxisSlice } from "./windowArithmetic.js";
 
 /** How far the right part of a window begins behind the left one. */
 export interface WindowShift {
@@ -31,6 +27,7 @@ export interface WindowShift {
  * what it finds out on the way.
  */
 export type WindowCombine = (
+  o: Ops,
   left: readonly Value[],
   right: readonly Value[],
   shift: WindowShift,
@@ -44,62 +41,88 @@ interface AxisWindow {
   readonly dilation: number;
 }
 
+type GraphValues = readonly GraphValue[];
+
 /** Up to this many taps, strided windows are put together from one strided slice per tap. */
 const fewTaps = 4;
 
-/** `count` elements along an axis, every `stride`-th from `begin` on. */
-function sliceAxis(o: Ops, x: Value, axis: number, begin: Dim, count: Dim, stride: number): Value {
-  const { shape } = x.aval;
+/** A scalar of the graph. */
+export function scalarValue(tf: Tf, value: LiteralValue, dtype: DType): GraphValue {
+  return at(
+    tf.inline([], (o) => [o.literal(value, dtype)]),
+    0,
+  );
+}
+
+/**
+ * `count` elements along an axis, every `stride`-th from `begin` on. Not the primitive `slice`,
+ * which refuses symbolic sizes that might be too small for the window.
+ */
+function sliceAxis(tf: Tf, x: GraphValue, slice: AxisSlice): GraphValue {
+  const { shape, dtype } = x.aval;
+  const { axis, begin, count, stride } = slice;
   if (begin === 0 && stride === 1 && dimEquals(count, at(shape, axis))) return x;
-  const starts = shape.map((_, dim): Dim => (dim === axis ? begin : 0));
-  const last = addDims(begin, mulDims(subDims(count, 1), stride));
-  const limits = shape.map((size, dim) => (dim === axis ? addDims(last, 1) : size));
-  const strides = stride === 1 ? null : shape.map((_, dim) => (dim === axis ? stride : 1));
-  return o.slice(x, starts, limits, strides);
+  const out = shapedArray(dtype, withSize(shape, axis, count));
+  return moveData(tf, [x], out, (parts) => takeEvery(tf, at(parts, 0), [slice]));
+}
+
+function combineParts(
+  tf: Tf,
+  left: GraphValues,
+  right: GraphValues,
+  shift: WindowShift,
+  combine: WindowCombine,
+): GraphValues {
+  return tf.inline([...left, ...right], (o, values) =>
+    combine(o, values.slice(0, left.length), values.slice(left.length), shift),
+  );
 }
 
 /** Every element of a window by itself, in order. */
 function foldTaps(
-  o: Ops,
-  xs: readonly Value[],
-  window: AxisWindow,
+  tf: Tf,
+  xs: GraphValues,
+  { axis, taps, stride, dilation }: AxisWindow,
   count: Dim,
   combine: WindowCombine,
-): readonly Value[] {
-  const { axis, taps, stride, dilation } = window;
+): GraphValues {
   const parts = upTo(taps).map((tap) =>
-    xs.map((x) => sliceAxis(o, x, axis, tap * dilation, count, stride)),
+    xs.map((x) => sliceAxis(tf, x, { axis, begin: tap * dilation, count, stride })),
   );
-  return parts.reduce<readonly Value[]>(
-    (left, right, distance) => (distance === 0 ? right : combine(left, right, { axis, distance })),
+  return parts.reduce<GraphValues>(
+    (left, right, distance) =>
+      distance === 0 ? right : combineParts(tf, left, right, { axis, distance }, combine),
     xs,
   );
 }
 
 /** Windows at every place, from windows of 1, 2, 4, … elements. */
 function foldByDoubling(
-  o: Ops,
-  xs: readonly Value[],
+  tf: Tf,
+  xs: GraphValues,
   { axis, taps, dilation }: AxisWindow,
   combine: WindowCombine,
-): readonly Value[] {
+): GraphValues {
   const size = at(at(xs, 0).aval.shape, axis);
-  const places = (covered: number): Dim => subDims(size, (covered - 1) * dilation);
-  const shifted = (values: readonly Value[], distance: number, count: Dim): readonly Value[] =>
-    values.map((value) => sliceAxis(o, value, axis, distance * dilation, count, 1));
+  const places = (covered: number): Dim => {
+    const reach = (covered - 1) * dilation;
+    return covered === taps ? strideDim(size, reach + 1, 1) : subDims(size, reach);
+  };
   const join = (
-    left: readonly Value[],
-    right: readonly Value[],
+    left: GraphValues,
+    right: GraphValues,
     distance: number,
     covered: number,
-  ): readonly Value[] =>
-    combine(shifted(left, 0, places(covered)), shifted(right, distance, places(covered)), {
-      axis,
-      distance,
-    });
+  ): GraphValues => {
+    const count = places(covered);
+    const shifted = (values: GraphValues, begin: number): GraphValues =>
+      values.map((value) => sliceAxis(tf, value, { axis, begin, count, stride: 1 }));
+    const later = shifted(right, distance * dilation);
+    return combineParts(tf, shifted(left, 0), later, { axis, distance }, combine);
+  };
   let power = xs;
   let powerTaps = 1;
-  let result: readonly Value[] | null = null;
+  let result: GraphValues | null = null;
   let resultTaps = 0;
   for (let left = taps; ; left = Math.floor(left / 2)) {
     if (left % 2 === 1) {
@@ -115,49 +138,54 @@ function foldByDoubling(
 }
 
 function foldAxis(
-  o: Ops,
-  xs: readonly Value[],
+  tf: Tf,
+  xs: GraphValues,
   window: AxisWindow,
   combine: WindowCombine,
-): readonly Value[] {
+): GraphValues {
   const { axis, taps, stride } = window;
   const size = at(at(xs, 0).aval.shape, axis);
   const count = strideDim(size, dilateDim(taps, window.dilation), stride);
-  if (stride > 1 && taps <= fewTaps) return foldTaps(o, xs, window, count, combine);
-  const everywhere = taps === 1 ? xs : foldByDoubling(o, xs, window, combine);
-  return everywhere.map((x) => sliceAxis(o, x, axis, 0, count, stride));
+  if (stride > 1 && taps <= fewTaps) return foldTaps(tf, xs, window, count, combine);
+  const everywhere = taps === 1 ? xs : foldByDoubling(tf, xs, window, combine);
+  return everywhere.map((x) => sliceAxis(tf, x, { axis, begin: 0, count, stride }));
 }
 
 /** The window is as long as the dimension, whose size is symbolic: an ordinary reduction. */
 function foldWhole(
-  o: Ops,
-  xs: readonly Value[],
-  padding: readonly Value[],
+  tf: Tf,
+  xs: GraphValues,
+  padding: GraphValues,
   axis: number,
   combine: WindowCombine,
-): readonly Value[] {
-  const shape = at(xs, 0).aval.shape.map((size, dim) => (dim === axis ? 1 : size));
-  let distance = 1;
-  const reduced = treeReduce(o, xs, padding, [axis], (left, right) => {
-    const combined = combine(left, right, { axis, distance });
-    distance *= 2;
-    return combined;
+): GraphValues {
+  const shape = withSize(at(xs, 0).aval.shape, axis, 1);
+  return tf.inline([...xs, ...padding], (o, values) => {
+    let distance = 1;
+    const [operands, initial] = [values.slice(0, xs.length), values.slice(xs.length)];
+    const reduced = treeReduce(o, operands, initial, [axis], (left, right) => {
+      const combined = combine(o, left, right, { axis, distance });
+      distance *= 2;
+      return combined;
+    });
+    return reduced.map((x) => o.reshape(x, shape));
   });
-  return reduced.map((x) => o.reshape(x, shape));
 }
 
 /** Elements of the operands after base dilation and padding. */
-export function padForWindows(
-  o: Ops,
-  xs: readonly Value[],
-  padding: readonly Value[],
+function padForWindows(
+  tf: Tf,
+  xs: GraphValues,
+  padding: GraphValues,
   params: ReduceWindowParams,
-): readonly Value[] {
+): GraphValues {
   const config = params.padding.map(
     ([low, high], dim) => [low, high, at(params.base_dilation, dim) - 1] as const,
   );
   if (config.every((amounts) => amounts.every((amount) => amount === 0))) return xs;
-  return xs.map((x, index) => o.pad(x, at(padding, index), config));
+  return tf.inline([...xs, ...padding], (o, values) =>
+    xs.map((_, index) => o.pad(at(values, index), at(values, xs.length + index), config)),
+  );
 }
 
 /**
@@ -167,13 +195,13 @@ export function padForWindows(
  * @throws Jax2TfjsError `symbolic-size` for windows of symbolic size other than a whole dimension
  */
 export function foldWindows(
-  o: Ops,
-  operands: readonly Value[],
-  padding: readonly Value[],
+  tf: Tf,
+  operands: readonly GraphValue[],
+  padding: readonly GraphValue[],
   params: ReduceWindowParams,
   combine: WindowCombine,
-): readonly Value[] {
-  let current = padForWindows(o, operands, padding, params);
+): readonly GraphValue[] {
+  let current = padForWindows(tf, operands, padding, params);
   // The last dimension first: windows are read in row-major order.
   for (const axis of upTo(params.window_dimensions.length).toReversed()) {
     const taps = at(params.window_dimensions, axis);
@@ -183,7 +211,7 @@ export function foldWindows(
     if (taps === 1 && stride === 1) continue;
     if (typeof taps !== "number") {
       if (dimEquals(taps, size) && dilation === 1 && boundsOf(size)[0] >= 1) {
-        current = foldWhole(o, current, padding, axis, combine);
+        current = foldWhole(tf, current, padding, axis, combine);
         continue;
       }
       throw new Jax2TfjsError(
@@ -191,7 +219,7 @@ export function foldWindows(
         `a window of symbolic size ${taps.toString()} must be as long as the (padded) dimension`,
       );
     }
-    current = foldAxis(o, current, { axis, taps, stride, dilation }, combine);
+    current = foldAxis(tf, current, { axis, taps, stride, dilation }, combine);
   }
   return current;
 }

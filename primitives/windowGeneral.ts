@@ -9,10 +9,11 @@ import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { ReduceWindowParams } from "../src/ir/params.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
+import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { combineWith, identityOf, type Monoid } from "./reduce.js";
 import { mapScalarProgram } from "./scalarProgram.js";
 import { at, emptyValue } from "./support.js";
-import { foldWindows } from "./windowFold.js";
+import { foldWindows, scalarValue } from "./windowFold.js";
 import { windowedShape } from "./windowShape.js";
 
 export type GeneralReduceWindowParams = ReduceWindowParams & {
@@ -43,29 +44,37 @@ export function monoidOf(program: ClosedJaxpr): Monoid | null {
   return monoid;
 }
 
-/** `initial op window` for a known operation: padding counts for nothing, as XLA leaves it out. */
-function reduceMonoid(
-  o: Ops,
-  x: Value,
-  initial: Value,
+/** The windows of a known operation: padding counts for nothing, as XLA leaves it out. */
+function monoidWindows(
+  tf: Tf,
+  x: GraphValue,
   monoid: Monoid,
   params: ReduceWindowParams,
-): Value {
-  const window = windowed(o, x, monoid, params);
-  const operation = combineWith(o, monoid);
-  return operation(o.broadcastInDim(initial, window.aval.shape, []), window);
+): readonly GraphValue[] {
+  const { dtype } = x.aval;
+  const named = (build: (o: Ops, x: Value) => Value): readonly GraphValue[] =>
+    tf.inline([x], (o, values) => [build(o, at(values, 0))]);
+  if (monoid === "sum" && dtype !== "bool") return named((o, v) => o.reduceWindowSum(v, params));
+  if (monoid === "max") return named((o, v) => o.reduceWindowMax(v, params));
+  if (monoid === "min") return named((o, v) => o.reduceWindowMin(v, params));
+  const padding = scalarValue(tf, identityOf(monoid, dtype), dtype);
+  return foldWindows(tf, [x], [padding], params, (o, left, right) => [
+    combineWith(o, monoid)(at(left, 0), at(right, 0)),
+  ]);
 }
 
-function windowed(o: Ops, x: Value, monoid: Monoid, params: ReduceWindowParams): Value {
-  const { dtype } = x.aval;
-  if (monoid === "sum" && dtype !== "bool") return o.reduceWindowSum(x, params);
-  if (monoid === "max") return o.reduceWindowMax(x, params);
-  if (monoid === "min") return o.reduceWindowMin(x, params);
-  const operation = combineWith(o, monoid);
-  const padding = o.literal(identityOf(monoid, dtype), dtype);
-  return at(
-    foldWindows(o, [x], [padding], params, (left, right) => [operation(at(left, 0), at(right, 0))]),
-    0,
+/** The windows of several operands, without the initial values. */
+function windowsOf(
+  tf: Tf,
+  inputs: readonly GraphValue[],
+  { jaxpr, ...params }: GeneralReduceWindowParams,
+): readonly GraphValue[] {
+  const count = inputs.length / 2;
+  const monoid = count === 1 ? monoidOf(jaxpr) : null;
+  if (monoid !== null) return monoidWindows(tf, at(inputs, 0), monoid, params);
+  const [operands, initial] = [inputs.slice(0, count), inputs.slice(count)];
+  return foldWindows(tf, operands, initial, params, (o, left, right) =>
+    mapScalarProgram(o, jaxpr, [...left, ...right], at(left, 0).aval.shape),
   );
 }
 
@@ -124,22 +133,17 @@ export const reduceWindow = definePrimitive<GeneralReduceWindowParams>({
   jvp: none("not written yet: jvp of reduce_window"),
   transpose: none("a general windowed reduction is not linear"),
   batch: none("not written yet: a batch dimension becomes a window of size 1"),
-  tfjs: (tf, inputs, { jaxpr, ...params }, outs) => {
+  tfjs: (tf, inputs, params, outs) => {
     if (at(outs, 0).shape.includes(0)) return outs.map((out) => emptyValue(tf, out));
-    const count = outs.length;
-    return tf.inline(inputs, (o, values) => {
-      const [operands, initial] = [values.slice(0, count), values.slice(count)];
-      const monoid = count === 1 ? monoidOf(jaxpr) : null;
-      if (monoid !== null) {
-        return [reduceMonoid(o, at(operands, 0), at(initial, 0), monoid, params)];
-      }
-      const windows = foldWindows(o, operands, initial, params, (left, right) =>
-        mapScalarProgram(o, jaxpr, [...left, ...right], at(left, 0).aval.shape),
-      );
-      // The initial value counts once for each window, also where it is not the identity.
-      const { shape } = at(windows, 0).aval;
-      const spread = initial.map((value) => o.broadcastInDim(value, shape, []));
-      return mapScalarProgram(o, jaxpr, [...spread, ...windows], shape);
+    const windows = windowsOf(tf, inputs, params);
+    const initial = inputs.slice(outs.length);
+    // The initial value counts once for each window, also where it is not the identity.
+    return tf.inline([...initial, ...windows], (o, values) => {
+      const { shape } = at(outs, 0);
+      const spread = values
+        .slice(0, outs.length)
+        .map((value) => o.broadcastInDim(value, shape, []));
+      return mapScalarProgram(o, params.jaxpr, [...spread, ...values.slice(outs.length)], shape);
     });
   },
   limits: [
