@@ -159,19 +159,32 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     return core.emitOne("Transpose", [x, vector(permutation)], {}, output);
   };
 
+  /** One dimension at a time comes to its place, in a view of rank 4. */
+  function transposeInSteps(x: Tensor, permutation: readonly number[], shape: Shape): Tensor {
+    const order = x.shape.map((_, axis) => axis);
+    const size = (axes: readonly number[]): Dim => product(axes.map((axis) => x.shape[axis] ?? 1));
+    let result = x;
+    for (const [place, axis] of permutation.entries()) {
+      const from = order.indexOf(axis);
+      if (from === place) continue;
+      const [done, between] = [size(order.slice(0, place)), size(order.slice(place, from))];
+      const [own, rest] = [size([axis]), size(order.slice(from + 1))];
+      const viewed = reshape(result, [done, between, own, rest]);
+      const output = { dtype: x.dtype, shape: [done, own, between, rest] };
+      result = core.emitOne("Transpose", [viewed, vector([0, 2, 1, 3])], {}, output);
+      order.splice(from, 1);
+      order.splice(place, 0, axis);
+    }
+    return reshape(result, shape);
+  }
+
   /** Dimensions that stay next to each other move as one. */
   function transposeCollapsed(x: Tensor, permutation: readonly number[], shape: Shape): Tensor {
     const groups = groupDimensions(
       permutation.length,
       (left, right) => (permutation[right] ?? 0) === (permutation[left] ?? 0) + 1,
     );
-    if (groups.length > 6 && gpu) {
-      throw core.error(
-        "rank-too-high",
-        `a transposition of rank ${groups.length} has no kernel on webgl and webgpu`,
-        "convert for other backends: --backends cpu,wasm,tensorflow",
-      );
-    }
+    if (groups.length > 6 && gpu) return transposeInSteps(x, permutation, shape);
     const sources = groups.map((group) => group.map((position) => permutation[position] ?? 0));
     const order = sources
       .map((source, index) => ({ first: source[0] ?? 0, index }))
