@@ -60,7 +60,9 @@ const nodeOnlyModules = ["src/import/params/nodeFile.ts"];
 
 /** True for a module that runs in Node only; everything else must work in a browser. */
 function isNodeOnly(path: string): boolean {
-  return /^src\/(cli|node)\//.test(path) || path.endsWith(".node.ts") || nodeOnlyModules.includes(path);
+  return (
+    /^src\/(cli|node)\//.test(path) || path.endsWith(".node.ts") || nodeOnlyModules.includes(path)
+  );
 }
 
 interface SourceFile {

@@ -20,7 +20,8 @@ import type { Params } from "./params.js";
 import { erased, type Primitive } from "./primitive.js";
 import { printSource } from "./print.js";
 
-function isAtom(value: Value): value is Atom {
+/** True for a variable or literal of a jaxpr. */
+export function isAtom(value: Value): value is Atom {
   const kind = (value as { kind?: unknown }).kind;
   return kind === "var" || kind === "literal";
 }

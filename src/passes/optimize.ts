@@ -3,7 +3,7 @@
  * smaller and faster.
  */
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
-import { inlineCalls, removeUnused, shareEqual } from "./cleanup.js";
+import { inlineCalls, removeUnused, shareEqual } from "../ir/cleanup.js";
 import { foldConstants } from "./fold.js";
 import { recogniseFunctions } from "./probe.js";
 import { recoverRows } from "./recover.js";

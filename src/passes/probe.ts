@@ -3,7 +3,8 @@
  * of equations, in forms that change with the version. A region of equations that depends on one
  * value alone is evaluated at sample points and compared with the functions of the table.
  */
-import type { Equation, Literal } from "../ir/jaxpr.js";
+import { isAtom } from "../ir/builder.js";
+import type { Equation } from "../ir/jaxpr.js";
 import { isFloat } from "../ir/dtypes.js";
 import type { Ops, Value } from "../ir/ops.js";
 import type { Match, Row } from "./rewrite.js";
@@ -185,8 +186,7 @@ function evaluateAt(value: Value, region: Region, point: number, match: Match): 
 }
 
 function scalarNumber(value: Value, match: Match): number | undefined {
-  const scalar =
-    (value as Literal).kind === "literal" ? (value as Literal).value : match.scalar(value);
+  const scalar = isAtom(value) && value.kind === "literal" ? value.value : match.scalar(value);
   return scalar === undefined || typeof scalar === "object" ? undefined : Number(scalar);
 }
 

@@ -17,7 +17,7 @@ import {
 } from "../ir/jaxpr.js";
 import { erased, type Primitive } from "../ir/primitive.js";
 import type { DotDimensionNumbers, Params } from "../ir/params.js";
-import { mapPrograms } from "./cleanup.js";
+import { mapPrograms } from "../ir/cleanup.js";
 
 /**
  * Joined weights are put together anew at each call, so that each stays replaceable by name: worth

@@ -14,8 +14,8 @@ import {
 } from "../ir/jaxpr.js";
 import { erased } from "../ir/primitive.js";
 import type { Params } from "../ir/params.js";
-import { mapPrograms } from "./cleanup.js";
-import { atomKey, Numbering, paramKey } from "./keys.js";
+import { mapPrograms } from "../ir/cleanup.js";
+import { atomKey, Numbering, paramKey } from "../ir/keys.js";
 
 /** A slice with stride 1 along one axis at a known place. */
 interface Cut {

@@ -14,7 +14,7 @@ import {
 } from "../ir/jaxpr.js";
 import type { HostArray } from "../ir/hostArray.js";
 import type { Params } from "../ir/params.js";
-import { inlineCalls, mapPrograms, removeUnused } from "./cleanup.js";
+import { inlineCalls, mapPrograms, removeUnused } from "../ir/cleanup.js";
 import { evaluateOnHost, literalArray, scalarOf } from "./fold.js";
 
 /** Equations that all unrolled loops of a program may add together, unless asked otherwise. */

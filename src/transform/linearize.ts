@@ -14,7 +14,7 @@ import {
 } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
 import { isNoRule, type MaybeZero, type TransposeInput } from "../ir/primitive.js";
-import { inlineCalls, removeUnused } from "../passes/cleanup.js";
+import { inlineCalls, removeUnused } from "../ir/cleanup.js";
 import { missingRule, startBuilding, type Building } from "./building.js";
 import { evaluateJvp, instantiate, isDifferentiable, jvpProgram } from "./jvp.js";
 

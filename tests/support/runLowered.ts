@@ -42,5 +42,5 @@ export async function run(
   const values = outputs.map((output) => output.dataSync());
   tf.dispose([...outputs]);
   runner.dispose();
-  return values as (Float32Array | Int32Array | Uint8Array)[];
+  return values;
 }

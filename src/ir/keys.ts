@@ -1,10 +1,10 @@
 /**
  * Texts that tell equal parameters and atoms apart from others: what passes group equations by.
  */
-import { DimExpr, hashKey } from "../ir/dims.js";
-import { isHostArray } from "../ir/hostArray.js";
-import { isClosedJaxpr, type Atom } from "../ir/jaxpr.js";
-import type { ParamValue } from "../ir/params.js";
+import { DimExpr, hashKey } from "./dims.js";
+import { isHostArray } from "./hostArray.js";
+import { isClosedJaxpr, type Atom } from "./jaxpr.js";
+import type { ParamValue } from "./params.js";
 
 /** Identity numbers for what has no useful text: variables, arrays, programs. */
 export class Numbering {

@@ -2,7 +2,7 @@
  * Passes that change no value: inlining of calls, removal of unused equations, sharing of equal
  * ones. Each takes a program and returns a program.
  */
-import type { HostArray } from "../ir/hostArray.js";
+import type { HostArray } from "./hostArray.js";
 import {
   closedJaxpr,
   isClosedJaxpr,
@@ -13,8 +13,8 @@ import {
   type Equation,
   type Jaxpr,
   type Var,
-} from "../ir/jaxpr.js";
-import type { ParamValue, Params } from "../ir/params.js";
+} from "./jaxpr.js";
+import type { ParamValue, Params } from "./params.js";
 import { atomKey, Numbering, paramKey } from "./keys.js";
 
 /** Maps every inner program of the parameters. */
