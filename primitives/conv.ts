@@ -306,6 +306,11 @@ export const convGeneralDilated = definePrimitive<ConvParams>({
       effect: "exact only while the result stays within 2^24",
       why: "these backends hold int32 in float32",
     },
+    {
+      when: "a symbolic spatial size is so small at run time that there is no window",
+      effect: "TensorFlow.js throws, where JAX gives an array without elements",
+      why: "the kernels do not make convolutions of no windows",
+    },
   ],
   flops: ([_lhs, rhs], params, [out]) => {
     if (rhs === undefined || out === undefined) return 0;

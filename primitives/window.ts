@@ -115,6 +115,12 @@ const nanLimit: Limit = {
   why: "MaxPool ignores NaN on the cpu, wasm and webgl backends",
 };
 
+const emptyLimit: Limit = {
+  when: "a symbolic size is so small at run time that there is no window",
+  effect: "TensorFlow.js throws, where JAX gives an array without elements",
+  why: "the kernels do not slice or pool to nothing",
+};
+
 function windowReduction(kind: PoolKind) {
   const name = `reduce_window_${kind}`;
   return definePrimitive<ReduceWindowParams>({
@@ -138,7 +144,7 @@ function windowReduction(kind: PoolKind) {
     batch: none("not written yet: a batch dimension becomes a window of size 1"),
     tfjs: (tf, [x], params, [out]) =>
       x === undefined || out === undefined ? [] : [lower(tf, kind, x, params, out)],
-    limits: kind === "sum" ? [] : [nanLimit],
+    limits: kind === "sum" ? [emptyLimit] : [nanLimit, emptyLimit],
     flops: (_inputs, params, [out]) => {
       const size = shapeSize(
         [...(out?.shape ?? []), ...params.window_dimensions].filter(
