@@ -4,6 +4,7 @@
  */
 import {
   addDims,
+  boundsOf,
   dimEquals,
   isStaticShape,
   isSymbolic,
@@ -134,8 +135,16 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
         },
       );
     }
-    const inputs = [aligned, shapeInput(shape, false)];
-    return core.emitOne("BroadcastTo", inputs, {}, { dtype: x.dtype, shape });
+    const output = { dtype: x.dtype, shape };
+    const isStretched = (axis: number): boolean =>
+      !dimEquals(aligned.shape[axis] ?? 1, shape[axis] ?? 1);
+    if (shape.some((dim, axis) => isStretched(axis) && boundsOf(dim)[0] <= 0)) {
+      if (isStaticShape(shape)) return core.numbers([], x.dtype, shape);
+      // BroadcastTo leaves its operand as it is where sizes of 1 only become 0.
+      const repeats = shape.map((dim, axis) => (isStretched(axis) ? dim : 1));
+      return core.emitOne("Tile", [aligned, shapeInput(repeats, false)], {}, output);
+    }
+    return core.emitOne("BroadcastTo", [aligned, shapeInput(shape, false)], {}, output);
   };
 
   const transpose: Tf["transpose"] = (x, permutation) => {
