@@ -26,8 +26,10 @@ import {
 } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { ConvGeneralDilatedParams } from "../src/ir/params.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import { definePrimitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
+import { convBatch } from "./convBatching.js";
+import { convJvp, convTranspose } from "./convTransforms.js";
 import { convolve } from "./convLowering.js";
 import type { Convolution } from "./convNode.js";
 import { exactConvolution } from "./convIntegers.js";
@@ -282,9 +284,9 @@ export const convGeneralDilated = definePrimitive<ConvParams>({
     const dtype = preferredDtype(lhs.dtype, params.preferred_element_type);
     return [shapedArray(dtype, shape, lhs.weakType && rhs.weakType)];
   },
-  jvp: none("not written yet: conv_general_dilated is bilinear"),
-  transpose: none("not written yet: conv_general_dilated is bilinear"),
-  batch: none("not written yet: a batch dimension joins the batch or the features"),
+  jvp: convJvp,
+  transpose: convTranspose,
+  batch: convBatch,
   tfjs: (tf, [lhs, rhs], params, [out]) => {
     if (lhs === undefined || rhs === undefined || out === undefined) return [];
     if (out.shape.includes(0)) return [emptyValue(tf, out)];

@@ -15,8 +15,9 @@ import {
 } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { DotDimensionNumbers, DotGeneralParams } from "../src/ir/params.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import { definePrimitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
+import { dotBatch, dotJvp, dotTranspose } from "./dotTransforms.js";
 import { arrangeOperand, arrangeResult, planDot, type DotPlan } from "./dotLayout.js";
 import { exactMatrixProduct } from "./integerProducts.js";
 import { complexParts, floatOperand } from "./productOperands.js";
@@ -205,9 +206,9 @@ export const dotGeneral = definePrimitive<DotGeneralParams>({
     const dtype = resultDtype(lhs.dtype, rhs.dtype, params.preferred_element_type);
     return [shapedArray(dtype, shape, lhs.weakType && rhs.weakType)];
   },
-  jvp: none("not written yet: dot_general is bilinear"),
-  transpose: none("not written yet: dot_general is bilinear"),
-  batch: none("not written yet: a batch dimension of dot_general"),
+  jvp: dotJvp,
+  transpose: dotTranspose,
+  batch: dotBatch,
   tfjs: (tf, [lhs, rhs], params, [out]) => {
     if (lhs === undefined || rhs === undefined || out === undefined) return [];
     const numbers = params.dimension_numbers;
