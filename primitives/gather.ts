@@ -6,10 +6,11 @@ import { shapedArray } from "../src/ir/aval.js";
 import { dimEquals, mulDims, type Dim, type Shape } from "../src/ir/dims.js";
 import { isComplex, isFloat, isInteger, kindOf, type DType } from "../src/ir/dtypes.js";
 import type { GatherParams } from "../src/ir/params.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import { definePrimitive } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
 import { gatherShape } from "./gatherShape.js";
+import { gatherBatch, gatherJvp, gatherTranspose } from "./gatherTransforms.js";
 import {
   flattenStarts,
   flatStrides,
@@ -197,9 +198,9 @@ export const gather = definePrimitive<GatherParams>({
     if (!isInteger(indices.dtype)) throw dtypeMismatch("indices must have an integer type");
     return [shapedArray(x.dtype, gatherShape(x.shape, indices.shape, params), x.weakType)];
   },
-  jvp: none("not written yet: jvp"),
-  transpose: none("not written yet: transpose"),
-  batch: none("not written yet: batch"),
+  jvp: gatherJvp,
+  transpose: gatherTranspose,
+  batch: gatherBatch,
   tfjs: (tf, inputs, params, outs) => {
     const x = at(inputs, 0);
     const indices = at(inputs, 1);

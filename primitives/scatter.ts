@@ -8,7 +8,7 @@ import { isComplex, isInteger } from "../src/ir/dtypes.js";
 import { valuesOf } from "../src/ir/hostArray.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { ScatterParams } from "../src/ir/params.js";
-import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
+import { definePrimitive, type Primitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
 import type { Monoid } from "./reduce.js";
@@ -31,15 +31,19 @@ import {
   type RowScatter,
 } from "./scatterRows.js";
 import { checkScatter } from "./scatterShape.js";
+import {
+  scatterBatch,
+  scatterJvp,
+  scatterTranspose,
+  type ScatterKind,
+} from "./scatterTransforms.js";
 import { isSingleWindow, prepareWindow } from "./scatterWindow.js";
 import { at, dtypeMismatch, isEmptyShape, moveData } from "./support.js";
-
-type Kind = "replace" | "add" | "sub" | "mul" | "min" | "max";
 
 /** How an old value and an update make a new value. */
 function combineElements(
   o: Ops,
-  kind: Kind,
+  kind: ScatterKind,
   old: Value,
   update: Value,
   params: ScatterParams,
@@ -64,7 +68,7 @@ function combineElements(
 }
 
 /** The monoid whose order of application does not matter, if the kind is one. */
-function monoidOf(kind: Kind): Monoid | null {
+function monoidOf(kind: ScatterKind): Monoid | null {
   switch (kind) {
     case "mul":
       return "prod";
@@ -80,7 +84,7 @@ function monoidOf(kind: Kind): Monoid | null {
 }
 
 /** True if the program gives back its second argument: plain replacement. */
-function replaces(kind: Kind, params: ScatterParams): boolean {
+function replaces(kind: ScatterKind, params: ScatterParams): boolean {
   if (kind !== "replace") return false;
   const program = params.update_jaxpr;
   return program === null || program.jaxpr.outvars[0] === program.jaxpr.invars[1];
@@ -89,7 +93,7 @@ function replaces(kind: Kind, params: ScatterParams): boolean {
 /** One window per batch element: combined everywhere, selected where the window is. */
 function scatterWindow(
   tf: Tf,
-  kind: Kind,
+  kind: ScatterKind,
   x: GraphValue,
   indices: GraphValue,
   updates: GraphValue,
@@ -121,7 +125,7 @@ function isKnownZero(tf: Tf, x: GraphValue): boolean {
 
 function scatterRowwise(
   tf: Tf,
-  kind: Kind,
+  kind: ScatterKind,
   x: GraphValue,
   indices: GraphValue,
   updates: GraphValue,
@@ -161,7 +165,7 @@ function scatterRowwise(
   );
 }
 
-function scatterPrimitive(name: string, kind: Kind): Primitive<ScatterParams> {
+function scatterPrimitive(name: string, kind: ScatterKind): Primitive<ScatterParams> {
   return definePrimitive<ScatterParams>({
     name,
     abstractEval: (inputs, params) => {
@@ -178,9 +182,9 @@ function scatterPrimitive(name: string, kind: Kind): Primitive<ScatterParams> {
       checkScatter(x.shape, indices.shape, updates.shape, params);
       return [shapedArray(x.dtype, x.shape, x.weakType && updates.weakType)];
     },
-    jvp: none("not written yet: jvp"),
-    transpose: none("not written yet: transpose"),
-    batch: none("not written yet: batch"),
+    jvp: scatterJvp(kind),
+    transpose: scatterTranspose(kind),
+    batch: scatterBatch(kind),
     tfjs: (tf, inputs, params) => {
       const x = at(inputs, 0);
       const indices = at(inputs, 1);
