@@ -16,7 +16,7 @@ import {
   type Var,
 } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
-import type { Row } from "./rewrite.js";
+import type { Match, Row } from "./rewrite.js";
 
 /** Larger results stay computed: a constant costs download, an iota or a broadcast nothing. */
 const maxElements = 16384;
@@ -88,6 +88,20 @@ function evaluateEquation(
   return foldEquation(equation, inputs);
 }
 
+/** A literal spread to a shape. */
+function isSpread(atom: Atom, match: Match): boolean {
+  return atom.kind === "var" && match.constant(atom) === undefined;
+}
+
+/** The value of an atom that is a literal, a constant or a spread literal. */
+function knownArray(atom: Atom, match: Match): HostArray | undefined {
+  if (atom.kind === "literal") return literalArray(atom);
+  const spread = match.made(atom, "broadcast_in_dim");
+  const [scalar] = spread?.inputs ?? [];
+  if (spread === undefined || scalar?.kind !== "literal") return match.constant(atom);
+  return foldEquation(spread, [literalArray(scalar)])?.[0];
+}
+
 /** Replaces equations whose inputs are all known by their values. */
 export const foldConstants: Row = {
   name: "fold-constants",
@@ -96,10 +110,13 @@ export const foldConstants: Row = {
     if (equation.primitive.fold === undefined) return null;
     const inputs: HostArray[] = [];
     for (const atom of equation.inputs) {
-      const array = atom.kind === "literal" ? literalArray(atom) : match.constant(atom);
+      const array = knownArray(atom, match);
       if (array === undefined) return null;
       inputs.push(array);
     }
+    // Alone, spread scalars stay spread.
+    const { inputs: atoms } = equation;
+    if (atoms.length > 0 && atoms.every((atom) => isSpread(atom, match))) return null;
     // Scalars that are only spread out stay scalars: the graph broadcasts them for nothing.
     const spreads = equation.inputs.length === 1 && equation.inputs[0]?.kind === "literal";
     if (spreads && equation.outputs[0]?.aval.shape.length !== 0) return null;

@@ -167,6 +167,9 @@ export function elementwiseOps(core: GraphCore, shapes: ShapeOps): ElementwiseOp
   return { unary, binary, select, cast, scalar, fill };
 }
 
+/** Larger known operands stay nodes. */
+const maxFoldedBytes = 65536;
+
 /** Exact int32 arithmetic on small known operands (indices, sizes). */
 function foldBinary(op: string, x: Tensor, y: Tensor): HostArray | null {
   if (x.value?.dtype !== "int32" || y.value?.dtype !== "int32") return null;
@@ -174,7 +177,7 @@ function foldBinary(op: string, x: Tensor, y: Tensor): HostArray | null {
   const size = Math.max(x.value.bytes.length, y.value.bytes.length);
   const sameShape =
     x.shape.length === 0 || y.shape.length === 0 || x.shape.join() === y.shape.join();
-  if (size > 4096 || !sameShape) return null;
+  if (size > maxFoldedBytes || !sameShape) return null;
   const compute = integerFold(op);
   if (compute === null) return null;
   const left = asInt32(x.value, { overflow: "wrap" });
@@ -206,7 +209,8 @@ function integerFold(op: string): ((a: number, b: number) => number) | null {
 
 function foldCast(x: Tensor, dtype: TfDtype): HostArray | null {
   const value = x.value;
-  if (value?.dtype !== x.dtype || value.bytes.length > 4096 || !isStaticShape(x.shape)) return null;
+  if (value?.dtype !== x.dtype || value.bytes.length > maxFoldedBytes || !isStaticShape(x.shape))
+    return null;
   if (dtype === "float32" && (x.dtype === "int32" || x.dtype === "bool")) {
     return fromNumbers("float32", [...x.shape], asFloat32(value));
   }
