@@ -106,8 +106,8 @@ export interface Tf {
   dim(dim: Dim): Tensor;
   /** int32 vector holding the shape. */
   shapeVector(shape: Shape): Tensor;
-  /** int32 vector 0, 1, …, limit - 1. */
-  range(limit: Dim): Tensor;
+  /** int32 vector 0, step, …, (count - 1) * step. Default step: 1. */
+  range(count: Dim, step?: Dim): Tensor;
 
   // --- elementwise: TF op name, broadcasting as TF does
   unary(op: string, x: Tensor): Tensor;

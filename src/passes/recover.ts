@@ -3,6 +3,7 @@
  * log-softmax, mean, inference batch norm. Results agree up to float32 rounding.
  */
 import { batchNorm, logSoftmax, mean, softmax } from "../../primitives/fused.js";
+import { boundsOf, dimEquals, DimExpr, shapeSize, type Dim } from "../ir/dims.js";
 import { isFloat } from "../ir/dtypes.js";
 import type { Equation } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
@@ -80,6 +81,16 @@ const recoverLogSoftmax: Row = {
   },
 };
 
+/** A known number, or a size of the program as a number of any type; undefined for other values. */
+function sizeOf(value: Value, match: Match): Dim | undefined {
+  const known = match.scalar(value);
+  if (known !== undefined) return typeof known === "number" ? known : undefined;
+  const converted = match.made(unspread(value, match), "convert_element_type");
+  const size = converted === undefined ? unspread(value, match) : inputAt(converted, 0);
+  const dim = match.made(size, "dim_as_value")?.params.dim;
+  return typeof dim === "number" || dim instanceof DimExpr ? dim : undefined;
+}
+
 /** `reduce_sum(x) / n` with n the number of summed elements. */
 const recoverMean: Row = {
   name: "mean",
@@ -89,12 +100,12 @@ const recoverMean: Row = {
     const view = match.made(quotient, "reshape") ?? match.made(quotient, "broadcast_in_dim");
     const summed = view === undefined ? quotient : unspread(quotient, match);
     const sum = match.made(summed, "reduce_sum");
-    const divisor = match.scalar(inputAt(equation, 1));
-    if (sum === undefined || typeof divisor !== "number" || divisor <= 0) return null;
+    const divisor = sizeOf(inputAt(equation, 1), match);
+    if (sum === undefined || divisor === undefined || boundsOf(divisor)[0] <= 0) return null;
     const x = inputAt(sum, 0);
     const axes = numbersParam(sum, "axes");
-    const count = axes.reduce((size, axis) => size * Number(x.aval.shape[axis]), 1);
-    if (!isFloat(x.aval.dtype) || count !== divisor) return null;
+    const count = shapeSize(axes.map((axis) => x.aval.shape[axis] ?? 0));
+    if (!isFloat(x.aval.dtype) || !dimEquals(count, divisor)) return null;
     const [result] = o.bind(mean, [x], { axes });
     if (view === undefined || result === undefined) return result === undefined ? null : [result];
     const isView = withoutUnits(quotient).length === withoutUnits(result).length;

@@ -4,9 +4,11 @@
  */
 import {
   addDims,
+  boundsOf,
   floordivDims,
   isSymbolic,
   maxDim,
+  mulDims,
   subDims,
   type Dim,
   type DimExpr,
@@ -76,22 +78,21 @@ export function dimensionOps(core: GraphCore, variable: VariableSource): Dimensi
 
   const dim = (size: Dim): Tensor => (isSymbolic(size) ? expression(size) : scalar(size));
 
+  /** A scalar as a vector of one element; a size that was cut from a shape as such is one already. */
+  function asVector(scalarTensor: Tensor): Tensor {
+    const producer = core.producer(scalarTensor);
+    const origin = producer?.op === "Reshape" ? producer.inputs[0] : undefined;
+    if (origin?.shape.length === 1 && origin.shape[0] === 1) return origin;
+    const inputs = [scalarTensor, core.numbers([1], "int32", [1])];
+    return core.emitOne("Reshape", inputs, {}, { dtype: "int32", shape: [1] });
+  }
+
   function shapeVector(shape: Shape): Tensor {
     if (!shape.some(isSymbolic)) {
       return core.numbers(shape as readonly number[], "int32", [shape.length]);
     }
     const parts = shape.map((size) =>
-      isSymbolic(size)
-        ? core.emitOne(
-            "Reshape",
-            [dim(size), core.numbers([1], "int32", [1])],
-            {},
-            {
-              dtype: "int32",
-              shape: [1],
-            },
-          )
-        : core.numbers([size], "int32", [1]),
+      isSymbolic(size) ? asVector(dim(size)) : core.numbers([size], "int32", [1]),
     );
     const [only] = parts;
     if (parts.length === 1 && only !== undefined) return only;
@@ -107,24 +108,17 @@ export function dimensionOps(core: GraphCore, variable: VariableSource): Dimensi
     );
   }
 
-  function range(limit: Dim): Tensor {
-    if (!isSymbolic(limit)) {
-      return core.numbers(
-        Array.from({ length: limit }, (_, index) => index),
-        "int32",
-        [limit],
-      );
+  function range(count: Dim, step: Dim = 1): Tensor {
+    if (!isSymbolic(count) && !isSymbolic(step)) {
+      const values = Array.from({ length: count }, (_, index) => index * step);
+      return core.numbers(values, "int32", [count]);
     }
-    const inputs = [scalar(0), dim(limit), scalar(1)];
-    return core.emitOne(
-      "Range",
-      inputs,
-      { Tidx: { type: "int32" } },
-      {
-        dtype: "int32",
-        shape: [limit],
-      },
-    );
+    const output = { dtype: "int32", shape: [count] } as const;
+    if (boundsOf(step)[0] <= 0) {
+      return core.emitOne("Mul", [range(count), dim(step)], {}, output);
+    }
+    const inputs = [scalar(0), dim(mulDims(count, step)), dim(step)];
+    return core.emitOne("Range", inputs, { Tidx: { type: "int32" } }, output);
   }
 
   /** As JAX's stride_dim: symbolic sizes have to come out as the very same expression. */

@@ -52,9 +52,11 @@ export function indexingOps(
     const picks = shapeSize(indices.shape.slice(batchDims));
     const rows = mulDims(batch, outer);
     const flat = shapes.reshape(x, [mulDims(rows, size), ...inner]);
-    const first = elementwise.binary("Mul", dimensions.range(rows), dimensions.dim(size));
-    const begin = shapes.reshape(first, [batch, outer, 1]);
-    const places = elementwise.binary("AddV2", shapes.reshape(indices, [batch, 1, picks]), begin);
+    const begins = dimensions.range(rows, size);
+    // Without outer dimensions nothing has to be repeated for them.
+    const perRow = outer === 1 ? [batch, picks] : [batch, 1, picks];
+    const begin = shapes.reshape(begins, outer === 1 ? [batch, 1] : [batch, outer, 1]);
+    const places = elementwise.binary("AddV2", shapes.reshape(indices, perRow), begin);
     return shapes.reshape(gather(flat, places, 0), shape);
   }
 

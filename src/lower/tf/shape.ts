@@ -138,9 +138,12 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     const output = { dtype: x.dtype, shape };
     const isStretched = (axis: number): boolean =>
       !dimEquals(aligned.shape[axis] ?? 1, shape[axis] ?? 1);
-    if (shape.some((dim, axis) => isStretched(axis) && boundsOf(dim)[0] <= 0)) {
-      if (isStaticShape(shape)) return core.numbers([], x.dtype, shape);
-      // BroadcastTo leaves its operand as it is where sizes of 1 only become 0.
+    const stretched = shape.filter((_, axis) => isStretched(axis));
+    // BroadcastTo leaves its operand as it is where sizes of 1 only become 0; and Tile needs to know
+    // no other sizes than the new ones.
+    const mayBeEmpty = stretched.some((dim) => boundsOf(dim)[0] <= 0);
+    if (mayBeEmpty && isStaticShape(shape)) return core.numbers([], x.dtype, shape);
+    if (mayBeEmpty || (isStaticShape(stretched) && !isStaticShape(shape))) {
       const repeats = shape.map((dim, axis) => (isStretched(axis) ? dim : 1));
       return core.emitOne("Tile", [aligned, shapeInput(repeats, false)], {}, output);
     }
