@@ -14,6 +14,7 @@ import {
   type Shape,
 } from "../src/ir/dims.js";
 import { isComplex, isFloat } from "../src/ir/dtypes.js";
+import { valuesOf } from "../src/ir/hostArray.js";
 import type { SortParams } from "../src/ir/params.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
@@ -95,6 +96,16 @@ function reorder(tf: Tf, x: GraphValue, order: Tensor, rows: Rows, out: ShapedAr
   );
 }
 
+/** The one row that all rows along an axis are, as an iota for argsort; null if they may differ. */
+function commonRow(tf: Tf, x: GraphValue, axis: number): Tensor | null {
+  if (isComplex(x.aval.dtype)) return null;
+  const tensor = tf.broadcastable(x);
+  const { shape } = tensor;
+  const place = shape.length - (x.aval.shape.length - axis);
+  const isRow = shape.every((size, i) => (i === place ? size !== 1 : size === 1));
+  return place >= 0 && isRow ? reshapeTo(tf, tensor, [at(shape, place)]) : null;
+}
+
 export const sort: Primitive<SortParams> = definePrimitive<SortParams>({
   name: "sort",
   abstractEval: (inputs, { dimension, num_keys }) => {
@@ -124,7 +135,13 @@ export const sort: Primitive<SortParams> = definePrimitive<SortParams>({
       .flatMap((input) => sortKeys(tf, input, "ascending"))
       .map((key) => rows.toRows(tf, key));
     const order = sortingOrder(tf, keys, size);
-    return inputs.map((input) => reorder(tf, input, order, rows, input.aval));
+    return inputs.map((input) => {
+      const row = commonRow(tf, input, dimension);
+      if (row === null) return reorder(tf, input, order, rows, input.aval);
+      const isCount = row.value !== null && valuesOf(row.value).every((value, i) => value === i);
+      const sorted = isCount && row.dtype === "int32" ? order : tf.gather(row, order, 0);
+      return tf.value(rows.fromRows(tf, sorted), input.aval);
+    });
   },
   limits: [
     {
