@@ -8,7 +8,13 @@ import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { ReduceWindowParams } from "../src/ir/params.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import {
+  definePrimitive,
+  none,
+  type JvpRule,
+  type Primitive,
+  type TransposeRule,
+} from "../src/ir/primitive.js";
 import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { identityOf } from "./reduce.js";
 import { mapScalarProgram } from "./scalarProgram.js";
@@ -17,6 +23,7 @@ import { at, emptyValue } from "./support.js";
 import { foldWindows, scalarValue, type WindowCombine } from "./windowFold.js";
 import { monoidOf } from "./windowGeneral.js";
 import { checkPositive, windowedShape } from "./windowShape.js";
+import { allAtFront, insertDilatedWindowDim, insertWindowDim } from "./windowTransforms.js";
 
 /** `ge` chooses maxima, `le` minima; the first of equal elements wins. */
 export type SelectPrimitive = "ge" | "le";
@@ -73,18 +80,46 @@ function twoInputs(primitive: string, inputs: readonly ShapedArray[]) {
   throw new Jax2TfjsError("invalid-parameter", `${primitive} takes two operands`);
 }
 
-const unwritten = none("not written yet: linear in the source");
+/** Forward derivative of what is linear in its first input; JAX ignores how the choice changes. */
+function linearInFirst<P>(self: () => Primitive<P>): JvpRule<P> {
+  return (o, primals, [tangent = null], params) => ({
+    primals: o.bind(self(), primals, params),
+    tangents: [tangent && at(o.bind(self(), [tangent, at(primals, 1)], params), 0)],
+  });
+}
 
-export const selectAndScatterAdd = definePrimitive<SelectAndScatterAddParams>({
+/** Transpose of what is linear in its first input. */
+function transposeInFirst<P>(
+  name: string,
+  pull: (o: Ops, cotangent: Value, operand: Value, params: P) => Value,
+): TransposeRule<P> {
+  return (o, [cotangent = null], inputs, params) => {
+    const [linear, operand] = [at(inputs, 0), at(inputs, 1)];
+    if (cotangent === null || linear.kind === "known") return [null, null];
+    if (operand.kind === "known") return [pull(o, cotangent, operand.value, params), null];
+    throw new Jax2TfjsError("not-linear", `${name} is not linear in the array it selects by`, {
+      primitive: name,
+    });
+  };
+}
+
+export const selectAndScatterAdd: Primitive<SelectAndScatterAddParams> = definePrimitive({
   name: "select_and_scatter_add",
   abstractEval: (inputs, params) => {
     const [source, operand] = twoInputs("select_and_scatter_add", inputs);
     checkWindows("select_and_scatter_add", operand.shape, source.shape, params);
     return [shapedArray(source.dtype, operand.shape, source.weakType && operand.weakType)];
   },
-  jvp: unwritten,
-  transpose: unwritten,
-  batch: none("not written yet: a batch dimension becomes a window of size 1"),
+  jvp: linearInFirst(() => selectAndScatterAdd),
+  transpose: transposeInFirst("select_and_scatter_add", (o, cotangent, operand, params) => {
+    const ones = params.window_strides.map(() => 1);
+    const dilated = { ...params, base_dilation: ones, window_dilation: ones };
+    return at(o.bind(selectAndGatherAdd, [cotangent, operand], dilated), 0);
+  }),
+  batch: (o, inputs, dims, params) => ({
+    outputs: o.bind(selectAndScatterAdd, allAtFront(o, inputs, dims), insertWindowDim(params, 0)),
+    dims: [0],
+  }),
   tfjs: (tf, inputs, { select_prim, ...windows }, [out]) => {
     if (out === undefined) return [];
     if (out.shape.includes(0)) return [emptyValue(tf, out)];
@@ -101,16 +136,27 @@ export const selectAndScatterAdd = definePrimitive<SelectAndScatterAddParams>({
   },
 });
 
-export const selectAndScatter = definePrimitive<SelectAndScatterParams>({
+export const selectAndScatter: Primitive<SelectAndScatterParams> = definePrimitive({
   name: "select_and_scatter",
   abstractEval: (inputs, params) => {
     const [operand, source] = twoInputs("select_and_scatter", inputs);
     checkWindows("select_and_scatter", operand.shape, source.shape, params);
     return [shapedArray(operand.dtype, operand.shape)];
   },
-  jvp: none("not written yet: jvp of select_and_scatter"),
+  jvp: none("JAX differentiates select_and_scatter_add only"),
   transpose: none("a general select_and_scatter is not linear"),
-  batch: none("not written yet: a batch dimension becomes a window of size 1"),
+  batch: (o, inputs, dims, params) => {
+    if ((dims[2] ?? null) !== null) {
+      throw new Jax2TfjsError(
+        "no-batch-rule",
+        "select_and_scatter has no batch rule for a batch of initial values",
+        { primitive: "select_and_scatter" },
+      );
+    }
+    const arrays = allAtFront(o, inputs.slice(0, 2), dims.slice(0, 2));
+    const windows = insertWindowDim(params, 0);
+    return { outputs: o.bind(selectAndScatter, [...arrays, at(inputs, 2)], windows), dims: [0] };
+  },
   tfjs: (tf, inputs, { select_jaxpr, scatter_jaxpr, ...windows }, [out]) => {
     if (out === undefined) return [];
     if (out.shape.includes(0)) return [emptyValue(tf, out)];
@@ -152,7 +198,45 @@ function gatherChosen(
   });
 }
 
-export const selectAndGatherAdd = definePrimitive<SelectAndGatherAddParams>({
+/**
+ * The cotangents of the tangents: each goes to the element that its window chose. With base dilation
+ * the elements between are the worst, so that they win nothing.
+ */
+function scatterChosen(
+  o: Ops,
+  cotangent: Value,
+  operand: Value,
+  params: SelectAndGatherAddParams,
+): Value {
+  const { base_dilation, window_dilation, ...windows } = params;
+  if (window_dilation.some((factor) => factor !== 1)) {
+    throw new Jax2TfjsError(
+      "no-transpose-rule",
+      "VJP not implemented for select_and_gather (MaxPool) with window dilation, got " +
+        `window_dilation=${printShape(window_dilation)}.`,
+      { primitive: "select_and_gather_add" },
+    );
+  }
+  const scatter = (chosenBy: Value): Value =>
+    at(o.bind(selectAndScatterAdd, [cotangent, chosenBy], windows), 0);
+  if (base_dilation.every((factor) => factor === 1)) return scatter(operand);
+  const { dtype } = operand.aval;
+  const worst = o.literal(identityOf(params.select_prim === "ge" ? "max" : "min", dtype), dtype);
+  const spaced = o.pad(
+    operand,
+    worst,
+    base_dilation.map((factor) => [0, 0, factor - 1] as const),
+  );
+  const { shape } = spaced.aval;
+  return o.slice(
+    scatter(spaced),
+    shape.map(() => 0),
+    shape,
+    base_dilation,
+  );
+}
+
+export const selectAndGatherAdd: Primitive<SelectAndGatherAddParams> = definePrimitive({
   name: "select_and_gather_add",
   abstractEval: (inputs, params) => {
     const [tangents, operand] = twoInputs("select_and_gather_add", inputs);
@@ -166,9 +250,16 @@ export const selectAndGatherAdd = definePrimitive<SelectAndGatherAddParams>({
     const shape = windowedShape(operand.shape, params);
     return [shapedArray(tangents.dtype, shape, tangents.weakType && operand.weakType)];
   },
-  jvp: none("not written yet: linear in the tangents"),
-  transpose: none("not written yet: linear in the tangents"),
-  batch: none("not written yet: a batch dimension becomes a window of size 1"),
+  jvp: linearInFirst(() => selectAndGatherAdd),
+  transpose: transposeInFirst("select_and_gather_add", scatterChosen),
+  batch: (o, inputs, dims, params) => ({
+    outputs: o.bind(
+      selectAndGatherAdd,
+      allAtFront(o, inputs, dims),
+      insertDilatedWindowDim(params, 0),
+    ),
+    dims: [0],
+  }),
   tfjs: (tf, inputs, params, [out]) => {
     if (out === undefined) return [];
     if (out.shape.includes(0)) return [emptyValue(tf, out)];

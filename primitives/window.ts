@@ -14,9 +14,11 @@ import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { wrapToDtype } from "./integerProducts.js";
 import { combineWith, identityOf } from "./reduce.js";
 import { at, emptyValue, upTo } from "./support.js";
+import { selectAndGatherAdd } from "./selectAndScatter.js";
 import { foldWindows, scalarValue } from "./windowFold.js";
 import { planPool, poolWindows, type PoolKind } from "./windowPool.js";
 import { windowedShape } from "./windowShape.js";
+import { insertDilatedWindowDim, transposeWindowSum } from "./windowTransforms.js";
 
 /** What padding counts as: the value that changes no result. */
 function windowIdentity(kind: PoolKind, dtype: DType): LiteralValue {
@@ -121,6 +123,30 @@ const emptyLimit: Limit = {
   why: "the kernels do not slice or pool to nothing",
 };
 
+function windowWith(o: Ops, kind: PoolKind, x: Value, params: ReduceWindowParams): Value {
+  switch (kind) {
+    case "sum":
+      return o.reduceWindowSum(x, params);
+    case "max":
+      return o.reduceWindowMax(x, params);
+    case "min":
+      return o.reduceWindowMin(x, params);
+  }
+}
+
+/** Extrema take the tangent of the element that they chose, as JAX does. */
+function tangentOf(
+  o: Ops,
+  kind: PoolKind,
+  tangent: Value,
+  x: Value,
+  params: ReduceWindowParams,
+): Value {
+  if (kind === "sum") return o.reduceWindowSum(tangent, params);
+  const select_prim = kind === "max" ? "ge" : "le";
+  return at(o.bind(selectAndGatherAdd, [tangent, x], { ...params, select_prim }), 0);
+}
+
 function windowReduction(kind: PoolKind) {
   const name = `reduce_window_${kind}`;
   return definePrimitive<ReduceWindowParams>({
@@ -137,11 +163,23 @@ function windowReduction(kind: PoolKind) {
       }
       return [shapedArray(x.dtype, windowedShape(x.shape, params), x.weakType)];
     },
-    jvp: none("not written yet: jvp of windowed reductions"),
-    transpose: none(
-      kind === "sum" ? "not written yet: transpose" : `${name} is not linear in its operand`,
-    ),
-    batch: none("not written yet: a batch dimension becomes a window of size 1"),
+    jvp: (o, primals, [tangent = null], params) => {
+      const x = at(primals, 0);
+      const primal = windowWith(o, kind, x, params);
+      return { primals: [primal], tangents: [tangent && tangentOf(o, kind, tangent, x, params)] };
+    },
+    transpose:
+      kind === "sum"
+        ? (o, [cotangent = null], [input], params) =>
+            input?.kind === "linear" && cotangent !== null
+              ? [transposeWindowSum(o, cotangent, input.aval, params)]
+              : [null]
+        : none(`${name} is not linear in its operand`),
+    batch: (o, inputs, [dim], params) => {
+      const place = dim ?? 0;
+      const windows = insertDilatedWindowDim(params, place);
+      return { outputs: [windowWith(o, kind, at(inputs, 0), windows)], dims: [place] };
+    },
     tfjs: (tf, [x], params, [out]) =>
       x === undefined || out === undefined ? [] : [lower(tf, kind, x, params, out)],
     limits: kind === "sum" ? [emptyLimit] : [nanLimit, emptyLimit],

@@ -4,17 +4,25 @@
  */
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
 import { printShape, shapeEquals } from "../src/ir/dims.js";
+import { isComplex, isFloat } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { ReduceWindowParams } from "../src/ir/params.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import {
+  definePrimitive,
+  none,
+  type BatchRule,
+  type JvpRule,
+  type Primitive,
+} from "../src/ir/primitive.js";
 import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { combineWith, identityOf, type Monoid } from "./reduce.js";
 import { mapScalarProgram } from "./scalarProgram.js";
 import { at, emptyValue } from "./support.js";
 import { foldWindows, scalarValue } from "./windowFold.js";
 import { windowedShape } from "./windowShape.js";
+import { allAtFront, insertDilatedWindowDim } from "./windowTransforms.js";
 
 export type GeneralReduceWindowParams = ReduceWindowParams & {
   /** `(accumulators, elements) -> accumulators`, on scalars. */
@@ -121,7 +129,80 @@ function checkInputs(operands: Avals, initial: Avals, program: ClosedJaxpr): voi
   }
 }
 
-export const reduceWindow = definePrimitive<GeneralReduceWindowParams>({
+/**
+ * The computation on values and tangents together: `(x, dx, y, dy) -> (z, dz)`, where only values of
+ * differentiable types have tangents.
+ */
+function dualComputation(
+  o: Ops,
+  program: ClosedJaxpr,
+  hasTangent: readonly boolean[],
+): ClosedJaxpr {
+  const active = [...hasTangent, ...hasTangent];
+  const dual = o.programs.jvp(program, active, hasTangent);
+  const avals = program.jaxpr.invars.map((variable) => variable.aval);
+  const count = hasTangent.length;
+  const tangentCount = hasTangent.filter(Boolean).length;
+  const side = (own: Avals): Avals => [...own, ...own.filter((_, index) => hasTangent[index])];
+  const inputs = [...side(avals.slice(0, count)), ...side(avals.slice(count))];
+  return o.programs.build(inputs, (inner, values) => {
+    const [left, right] = [
+      values.slice(0, count + tangentCount),
+      values.slice(count + tangentCount),
+    ];
+    const args = [
+      ...left.slice(0, count),
+      ...right.slice(0, count),
+      ...left.slice(count),
+      ...right.slice(count),
+    ];
+    return mapScalarProgram(inner, dual.program, args, []);
+  });
+}
+
+/** As in JAX, one windowed reduction of values and tangents: it has no reverse derivative. */
+const generalJvp: JvpRule<GeneralReduceWindowParams> = (o, primals, tangents, params) => {
+  const count = primals.length / 2;
+  if (tangents.slice(count).some((tangent) => tangent !== null)) {
+    throw new Jax2TfjsError(
+      "no-jvp-rule",
+      "reduce_window jvp does not support non-zero init_value_tangent.",
+      { primitive: "reduce_window" },
+    );
+  }
+  const [operands, initial] = [primals.slice(0, count), primals.slice(count)];
+  const hasTangent = operands.map(({ aval }) => isFloat(aval.dtype) || isComplex(aval.dtype));
+  const zero = ({ aval }: Value): Value => o.full(aval.shape, 0, aval.dtype);
+  const select = (values: readonly Value[]) => values.filter((_, index) => hasTangent[index]);
+  const operandTangents = operands.map((operand, index) => tangents[index] ?? zero(operand));
+  const results = o.bind(
+    reduceWindow,
+    [...operands, ...select(operandTangents), ...initial, ...select(initial.map(zero))],
+    { ...params, jaxpr: dualComputation(o, params.jaxpr, hasTangent) },
+  );
+  let next = count;
+  return {
+    primals: results.slice(0, count),
+    tangents: hasTangent.map((has) => (has ? at(results, next++) : null)),
+  };
+};
+
+const generalBatch: BatchRule<GeneralReduceWindowParams> = (o, inputs, dims, params) => {
+  const count = inputs.length / 2;
+  if (dims.slice(count).some((dim) => dim !== null)) {
+    throw new Jax2TfjsError(
+      "no-batch-rule",
+      "reduce_window batching is not implemented for initial values",
+      { primitive: "reduce_window" },
+    );
+  }
+  const operands = allAtFront(o, inputs.slice(0, count), dims.slice(0, count));
+  const windows = insertDilatedWindowDim(params, 0);
+  const outputs = o.bind(reduceWindow, [...operands, ...inputs.slice(count)], windows);
+  return { outputs, dims: outputs.map(() => 0) };
+};
+
+export const reduceWindow: Primitive<GeneralReduceWindowParams> = definePrimitive({
   name: "reduce_window",
   abstractEval: (inputs, params) => {
     const count = Math.floor(inputs.length / 2);
@@ -130,9 +211,9 @@ export const reduceWindow = definePrimitive<GeneralReduceWindowParams>({
     const shape = windowedShape(at(operands, 0).shape, params);
     return operands.map((operand) => shapedArray(operand.dtype, shape));
   },
-  jvp: none("not written yet: jvp of reduce_window"),
+  jvp: generalJvp,
   transpose: none("a general windowed reduction is not linear"),
-  batch: none("not written yet: a batch dimension becomes a window of size 1"),
+  batch: generalBatch,
   tfjs: (tf, inputs, params, outs) => {
     if (at(outs, 0).shape.includes(0)) return outs.map((out) => emptyValue(tf, out));
     const windows = windowsOf(tf, inputs, params);
