@@ -4,7 +4,7 @@
  */
 import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import { definePrimitive } from "../src/ir/primitive.js";
-import { callBatch, callJvp, callTranspose } from "./controlTransforms.js";
+import { callBatch, callJvp, callSplit, callTranspose } from "./callTransforms.js";
 
 export type JitParams = {
   readonly name: string;
@@ -20,6 +20,7 @@ export const jitCall = definePrimitive<JitParams>({
     callTranspose(o, cotangents, inputs, jaxpr, (program, args) => o.call(name, program, args)),
   batch: (o, inputs, dims, { name, jaxpr }) =>
     callBatch(o, inputs, dims, jaxpr, (program, args) => o.call(name, program, args)),
+  split: (programs, _inputs, known, { jaxpr }) => callSplit(programs, jaxpr, known),
   tfjs: (tf, inputs, { jaxpr }) => tf.call(jaxpr, inputs),
   eager: (control, inputs, { jaxpr }) => control.run(jaxpr, inputs),
   traits: { inlines: "jaxpr" },

@@ -6,15 +6,9 @@ import { isComplex } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
-import {
-  condBatch,
-  condJvp,
-  condTranspose,
-  whileBatch,
-  whileJvp,
-  type WhileParts,
-} from "./controlTransforms.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
+import { condBatch, condJvp, condSplit, condTranspose } from "./condTransforms.js";
+import { whileBatch, whileJvp, whileSplit, type WhileParts } from "./whileTransforms.js";
 
 export type WhileParams = {
   readonly cond_nconsts: number;
@@ -23,10 +17,10 @@ export type WhileParams = {
   readonly body_jaxpr: ClosedJaxpr;
 };
 
-const outAvals = (program: ClosedJaxpr): readonly ShapedArray[] =>
+export const outAvals = (program: ClosedJaxpr): readonly ShapedArray[] =>
   program.jaxpr.outvars.map((atom) => atom.aval);
 
-function requireSame(
+export function requireSame(
   where: string,
   found: readonly ShapedArray[],
   wanted: readonly ShapedArray[],
@@ -88,20 +82,23 @@ export const whileLoop = definePrimitive<WhileParams>({
     whileJvp(o, primals, tangents, whileParts(primals, params)),
   transpose: none(
     "Reverse-mode differentiation does not work for lax.while_loop or lax.fori_loop " +
-      "with dynamic start/stop values",
+      "with dynamic start/stop values. Try using lax.scan, or using fori_loop with static " +
+      "start/stop.",
   ),
   batch: (o, inputs, dims, params) => whileBatch(o, inputs, dims, whileParts(inputs, params)),
   tfjs: (tf, inputs, params) => {
     const { condition, body, carry } = splitWhile(inputs, params);
     return tf.whileLoop(params.cond_jaxpr, condition, params.body_jaxpr, body, carry);
   },
-  eager: async (control, inputs, params) => {
+  split: (programs, inputs, known, params) =>
+    whileSplit(programs, inputs, known, whileParts(inputs, params)),
+  eager: function* (control, inputs, params) {
     const parts = splitWhile(inputs, params);
     let { carry } = parts;
     for (;;) {
-      const [predicate] = await control.run(params.cond_jaxpr, [...parts.condition, ...carry]);
-      if (predicate === undefined || (await control.scalar(predicate)) === 0) return carry;
-      carry = await control.run(params.body_jaxpr, [...parts.body, ...carry]);
+      const [predicate] = yield* control.run(params.cond_jaxpr, [...parts.condition, ...carry]);
+      if (predicate === undefined || (yield* control.scalar(predicate)) === 0) return carry;
+      carry = yield* control.run(params.body_jaxpr, [...parts.body, ...carry]);
     }
   },
 });
@@ -183,11 +180,12 @@ export const condBranch = definePrimitive<CondParams>({
     if (index === undefined) throw new Error("internal error: cond without index");
     return emitBranches(tf, branchPredicates(tf, index, branches.length), branches, operands);
   },
-  eager: async (control, [index, ...operands], { branches }) => {
+  split: (programs, inputs, known, { branches }) => condSplit(programs, inputs, known, branches),
+  eager: function* (control, [index, ...operands], { branches }) {
     if (index === undefined) throw new Error("internal error: cond without index");
-    const chosen = Math.min(Math.max(await control.scalar(index), 0), branches.length - 1);
+    const chosen = Math.min(Math.max(yield* control.scalar(index), 0), branches.length - 1);
     const branch = branches[chosen];
     if (branch === undefined) throw new Error("internal error: cond without branches");
-    return control.run(branch, operands);
+    return yield* control.run(branch, operands);
   },
 });

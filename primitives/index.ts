@@ -6,12 +6,14 @@ import type { Primitive } from "../src/ir/primitive.js";
 import * as argReduce from "./argReduce.js";
 import * as binary from "./binary.js";
 import * as call from "./call.js";
+import * as checkpoint from "./checkpoint.js";
 import * as compare from "./compare.js";
 import * as complex from "./complex.js";
 import * as control from "./control.js";
 import * as conv from "./conv.js";
 import * as convert from "./convert.js";
 import * as cumulative from "./cumulative.js";
+import * as customDerivatives from "./customDerivatives.js";
 import * as dot from "./dot.js";
 import * as dynamic from "./dynamic.js";
 import * as fft from "./fft.js";
@@ -25,6 +27,8 @@ import * as pad from "./pad.js";
 import * as random from "./random.js";
 import * as reduce from "./reduce.js";
 import * as reduceGeneral from "./reduceGeneral.js";
+import * as rngBits from "./rngBits.js";
+import * as scan from "./scan.js";
 import * as scatter from "./scatter.js";
 import * as select from "./select.js";
 import * as selectAndScatter from "./selectAndScatter.js";
@@ -67,9 +71,13 @@ const families: readonly object[] = [
   fft,
   linalg,
   random,
+  rngBits,
   fused,
   control,
+  scan,
   call,
+  checkpoint,
+  customDerivatives,
 ];
 
 function isPrimitive(value: unknown): value is Primitive {

@@ -42,10 +42,14 @@ export interface ProgramTransforms {
     active: readonly boolean[],
     instantiated: readonly boolean[],
   ): { readonly program: ClosedJaxpr; readonly outputTangents: readonly boolean[] };
-  /** Splits by known inputs: `known` gives known outputs then residuals, `unknown` takes residuals first. */
+  /**
+   * Splits by known inputs: `known` gives known outputs then residuals, `unknown` takes residuals
+   * first. Outputs marked in `unknownOutputs` come from the unknown part even if they are known.
+   */
   split(
     program: ClosedJaxpr,
     knownInputs: readonly boolean[],
+    unknownOutputs?: readonly boolean[],
   ): {
     readonly known: ClosedJaxpr;
     readonly unknown: ClosedJaxpr;

@@ -6,6 +6,24 @@ import type { Dim, DimExpr } from "./dims.js";
 import type { HostArray } from "./hostArray.js";
 import type { ClosedJaxpr } from "./jaxpr.js";
 
+/**
+ * A program that is made when it is asked for, once: what a user's derivative rule becomes. The
+ * rule may call the function that it belongs to, so it must not be traced together with it.
+ */
+export class LazyProgram {
+  #program: ClosedJaxpr | undefined;
+  readonly #make: () => ClosedJaxpr;
+
+  constructor(make: () => ClosedJaxpr) {
+    this.#make = make;
+  }
+
+  get(): ClosedJaxpr {
+    this.#program ??= this.#make();
+    return this.#program;
+  }
+}
+
 export type ParamValue =
   | null
   | boolean
@@ -14,6 +32,7 @@ export type ParamValue =
   | string
   | DimExpr
   | ClosedJaxpr
+  | LazyProgram
   | HostArray
   | readonly ParamValue[]
   | { readonly [key: string]: ParamValue };

@@ -3,9 +3,10 @@
  * primitive; tracing, transformation and lowering ask the record and know no primitive by name.
  */
 import type { ShapedArray } from "./aval.js";
+import type { Dim } from "./dims.js";
 import type { HostArray } from "./hostArray.js";
 import type { ClosedJaxpr } from "./jaxpr.js";
-import type { Ops, Value } from "./ops.js";
+import type { Ops, ProgramTransforms, Value } from "./ops.js";
 import type { Params } from "./params.js";
 import type { GraphValue, Tf } from "./tf.js";
 
@@ -64,6 +65,26 @@ export type BatchRule<P> = (
   params: P,
 ) => { readonly outputs: readonly Value[]; readonly dims: readonly (number | null)[] };
 
+/** An equation split by which of its inputs are known. */
+export interface SplitEquation {
+  /** From the known inputs to the known outputs, then the residuals. */
+  readonly known: ClosedJaxpr;
+  /** From the residuals, then the unknown inputs, to the unknown outputs. */
+  readonly unknown: ClosedJaxpr;
+  readonly knownOutputs: readonly boolean[];
+}
+
+/**
+ * Partial evaluation of an equation with inner programs: what can be computed before its unknown
+ * inputs are there. null: nothing. Without the rule, one unknown input makes all outputs unknown.
+ */
+export type SplitRule<P> = (
+  programs: ProgramTransforms,
+  inputs: readonly ShapedArray[],
+  known: readonly boolean[],
+  params: P,
+) => SplitEquation | null;
+
 /** Emits TensorFlow nodes: one rule for eager and graph. `outs` are the result types. */
 export type TfjsRule<P> = (
   tf: Tf,
@@ -72,11 +93,20 @@ export type TfjsRule<P> = (
   outs: readonly ShapedArray[],
 ) => readonly GraphValue[];
 
+/** Something a running program waits for; who drives it waits synchronously or not. */
+export interface EagerRequest {
+  now(): unknown;
+  later(): Promise<unknown>;
+}
+
+/** A computation that may have to wait; rules delegate to others with `yield*`. */
+export type EagerSteps<Result> = Generator<EagerRequest, Result, unknown>;
+
 /** Runs an inner program with concrete values: what eager control flow is given. */
 export interface EagerControl<V> {
-  run(program: ClosedJaxpr, args: readonly V[]): Promise<readonly V[]>;
+  run(program: ClosedJaxpr, args: readonly V[]): EagerSteps<readonly V[]>;
   /** Reads a scalar (predicate or branch index) back from the device. */
-  scalar(value: V): Promise<number>;
+  scalar(value: V): EagerSteps<number>;
 }
 
 /**
@@ -87,7 +117,7 @@ export type EagerRule<P> = <V>(
   control: EagerControl<V>,
   inputs: readonly V[],
   params: P,
-) => Promise<readonly V[]>;
+) => EagerSteps<readonly V[]>;
 
 /** A documented limit of the tfjs rule, shown in errors, expected failures and docs/SUPPORT.md. */
 export interface Limit {
@@ -108,6 +138,20 @@ export interface Traits {
   readonly effectful?: boolean;
 }
 
+/** How a primitive that refers to named axes (`psum`) acts in the `vmap` that has the name. */
+export interface CollectiveRule<P> {
+  /** The names that the equation refers to. */
+  axes(params: P): readonly string[];
+  /** As the batching rule, over the axis itself: the result no longer refers to it. */
+  batch(
+    o: Ops,
+    inputs: readonly Value[],
+    dims: readonly (number | null)[],
+    axis: { readonly name: string; readonly size: Dim },
+    params: P,
+  ): { readonly outputs: readonly Value[]; readonly dims: readonly (number | null)[] };
+}
+
 export interface PrimitiveRecord<P> {
   /** As JAX prints it. */
   readonly name: string;
@@ -117,6 +161,10 @@ export interface PrimitiveRecord<P> {
   readonly batch: BatchRule<P> | NoRule;
   readonly tfjs: TfjsRule<P> | NoRule;
   readonly eager?: EagerRule<P>;
+  readonly split?: SplitRule<P>;
+  /** The same as a program of other primitives, which passes put in place of the equation. */
+  readonly expand?: (inputs: readonly ShapedArray[], params: P) => ClosedJaxpr;
+  readonly collective?: CollectiveRule<P>;
   readonly traits?: Traits;
   readonly limits?: readonly Limit[];
   /** Floating point operations of one equation, for `inspect`; elementwise: one per element. */

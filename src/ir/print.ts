@@ -16,7 +16,7 @@ import {
   type SourceInfo,
   type Var,
 } from "./jaxpr.js";
-import type { Params } from "./params.js";
+import { LazyProgram, type Params } from "./params.js";
 
 /** `model.py:41:9 (Dense.__call__)`, the innermost frame; empty if unknown. */
 export function printSource(source: SourceInfo): string {
@@ -93,6 +93,7 @@ function printParam(value: unknown, names: Names): string {
   if (typeof value === "bigint" || typeof value === "string") return String(value);
   if (value instanceof DimExpr) return printDim(value);
   if (isClosedJaxpr(value)) return `{ ${indent(printJaxprBody(value.jaxpr, names), 2)} }`;
+  if (value instanceof LazyProgram) return "<program>";
   if (isHostArray(value)) return `${shortName(value.dtype)}[${value.shape.join(",")}]{…}`;
   if (Array.isArray(value)) {
     const items = value.map((item) => printParam(item, names));

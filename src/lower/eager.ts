@@ -18,7 +18,7 @@ import {
 } from "../ir/jaxpr.js";
 import type { ShapedArray } from "../ir/aval.js";
 import type { HostArray } from "../ir/hostArray.js";
-import type { EagerControl } from "../ir/primitive.js";
+import type { EagerControl, EagerSteps } from "../ir/primitive.js";
 import { printEquation, printSource } from "../ir/print.js";
 import type { Backend } from "../ir/tf.js";
 import { GraphRunner } from "./execute.js";
@@ -70,14 +70,22 @@ export class EagerRunner {
    * dispose of.
    */
   async run(program: ClosedJaxpr, args: readonly EagerValue[]): Promise<readonly EagerValue[]> {
-    return this.#run(program, args, 0);
+    return runSteps(this.#run(program, args, 0));
   }
 
-  async #run(
+  /**
+   * As `run`, without returning to the event loop: for backends that read results back
+   * synchronously (all but webgpu).
+   */
+  runSync(program: ClosedJaxpr, args: readonly EagerValue[]): readonly EagerValue[] {
+    return runStepsNow(this.#run(program, args, 0));
+  }
+
+  *#run(
     program: ClosedJaxpr,
     args: readonly EagerValue[],
     depth: number,
-  ): Promise<readonly EagerValue[]> {
+  ): EagerSteps<readonly EagerValue[]> {
     const { jaxpr, consts } = program;
     const values = new Map<Var, EagerValue>();
     jaxpr.invars.forEach((variable, index) => {
@@ -86,45 +94,56 @@ export class EagerRunner {
     });
     for (const [index, variable] of jaxpr.constvars.entries()) {
       const array = consts[index];
-      if (array !== undefined) values.set(variable, await this.#constant(array));
+      if (array !== undefined) values.set(variable, yield* this.#constant(array));
     }
     const scope = new ValueScope(values, lastUses(program));
     for (const [position, equation] of jaxpr.equations.entries()) {
       const inputs: EagerValue[] = [];
-      for (const atom of equation.inputs) inputs.push(await this.#read(atom, scope));
-      const outputs = await this.#equation(equation, inputs, depth);
+      for (const atom of equation.inputs) inputs.push(yield* this.#read(atom, scope));
+      const outputs = yield* this.#equation(equation, inputs, depth);
       equation.outputs.forEach((variable, index) => {
         const output = outputs[index];
         if (output !== undefined) scope.define(variable, output);
       });
-      await this.#options.onEquation?.({ equation, inputs, outputs, depth });
+      const { onEquation } = this.#options;
+      if (onEquation !== undefined) {
+        const call = (): unknown => onEquation({ equation, inputs, outputs, depth });
+        yield { now: call, later: () => Promise.resolve(call()) };
+      }
       scope.release(position);
     }
     const results: EagerValue[] = [];
     for (const atom of jaxpr.outvars) {
-      const value = await this.#read(atom, scope);
+      const value = yield* this.#read(atom, scope);
       results.push({ ...value, tensors: value.tensors.map((tensor) => tensor.clone()) });
     }
     scope.releaseAll();
     return results;
   }
 
-  async #read(atom: Atom, scope: ValueScope): Promise<EagerValue> {
-    return atom.kind === "literal" ? this.#literal(atom) : scope.read(atom);
+  *#read(atom: Atom, scope: ValueScope): EagerSteps<EagerValue> {
+    return atom.kind === "literal" ? yield* this.#literal(atom) : scope.read(atom);
   }
 
-  async #equation(
+  *#equation(
     equation: Equation,
     inputs: readonly EagerValue[],
     depth: number,
-  ): Promise<readonly EagerValue[]> {
+  ): EagerSteps<readonly EagerValue[]> {
     try {
       const { primitive, params } = equation;
       if (primitive.eager !== undefined) {
-        return await primitive.eager(this.#control(depth), inputs, params);
+        return yield* primitive.eager(this.#control(depth), inputs, params);
+      }
+      if (primitive.expand !== undefined) {
+        const avals = inputs.map((input) => input.aval);
+        return yield* this.#run(primitive.expand(avals, params), inputs, depth + 1);
       }
       const step = this.#step(equation);
-      const tensors = await step.runner.run(inputs.flatMap((input) => input.tensors));
+      const tensors = yield* runGraph(
+        step.runner,
+        inputs.flatMap((input) => input.tensors),
+      );
       return regroup(step.outputs, tensors);
     } catch (error) {
       if (error instanceof Jax2TfjsError) throw error;
@@ -139,11 +158,14 @@ export class EagerRunner {
   #control(depth: number): EagerControl<EagerValue> {
     return {
       run: (program, args) => this.#run(program, args, depth + 1),
-      scalar: async (value) => {
+      scalar: function* (value) {
         const [tensor] = value.tensors;
         if (tensor === undefined) throw new Error("internal error: a value without tensors");
-        const [number] = await tensor.data();
-        return Number(number);
+        const values = yield* ask<ArrayLike<number>>(
+          () => tensor.dataSync(),
+          () => tensor.data(),
+        );
+        return Number(values[0]);
       },
     };
   }
@@ -189,7 +211,7 @@ export class EagerRunner {
   }
 
   /** A captured array as tensors; made once. */
-  async #constant(array: HostArray): Promise<EagerValue> {
+  *#constant(array: HostArray): EagerSteps<EagerValue> {
     const known = this.#constants.get(array);
     if (known !== undefined) return known;
     const variable = newVar({ shape: array.shape, dtype: array.dtype, weakType: false });
@@ -197,24 +219,24 @@ export class EagerRunner {
       { constvars: [variable], invars: [], equations: [], outvars: [variable] },
       [array],
     );
-    const value = await this.#evaluate(program, variable.aval);
+    const value = yield* this.#evaluate(program, variable.aval);
     this.#constants.set(array, value);
     return value;
   }
 
-  async #literal(literal: Literal): Promise<EagerValue> {
+  *#literal(literal: Literal): EagerSteps<EagerValue> {
     const program = closedJaxpr({ constvars: [], invars: [], equations: [], outvars: [literal] });
     const key = `${literal.aval.dtype} ${JSON.stringify(literal.value, (_, value: unknown) =>
       typeof value === "bigint" || typeof value === "number" ? String(value) : value,
     )}`;
     const known = this.#literals.get(key);
     if (known !== undefined) return known;
-    const value = await this.#evaluate(program, literal.aval);
+    const value = yield* this.#evaluate(program, literal.aval);
     this.#literals.set(key, value);
     return value;
   }
 
-  async #evaluate(program: ClosedJaxpr, aval: ShapedArray): Promise<EagerValue> {
+  *#evaluate(program: ClosedJaxpr, aval: ShapedArray): EagerSteps<EagerValue> {
     const graph = lowerProgram({
       program,
       inputs: [],
@@ -223,7 +245,7 @@ export class EagerRunner {
       complexBorders: "pair",
     });
     const runner = new GraphRunner(graph);
-    const tensors = await runner.run([]);
+    const tensors = yield* runGraph(runner, []);
     const kept = tensors.map((tensor) => tensor.clone());
     tensors.forEach((tensor) => {
       tensor.dispose();
@@ -241,7 +263,53 @@ export class EagerRunner {
   }
 }
 
-function regroup(
+/** Waits for something: at once or later, as the driver wants it. */
+function* ask<T>(now: () => T, later: () => Promise<T>): EagerSteps<T> {
+  // The driver answers with what one of the two functions gave.
+  return (yield { now, later }) as T;
+}
+
+function runGraph(
+  runner: GraphRunner,
+  tensors: readonly TfjsTensor[],
+): EagerSteps<readonly TfjsTensor[]> {
+  return ask(
+    () => runner.runSync(tensors),
+    () => runner.run(tensors),
+  );
+}
+
+async function runSteps<T>(steps: EagerSteps<T>): Promise<T> {
+  let state = steps.next();
+  while (state.done !== true) {
+    let answer: unknown;
+    try {
+      answer = await state.value.later();
+    } catch (error) {
+      state = steps.throw(error);
+      continue;
+    }
+    state = steps.next(answer);
+  }
+  return state.value;
+}
+
+function runStepsNow<T>(steps: EagerSteps<T>): T {
+  let state = steps.next();
+  while (state.done !== true) {
+    let answer: unknown;
+    try {
+      answer = state.value.now();
+    } catch (error) {
+      state = steps.throw(error);
+      continue;
+    }
+    state = steps.next(answer);
+  }
+  return state.value;
+}
+
+export function regroup(
   avals: readonly ShapedArray[],
   tensors: readonly TfjsTensor[],
 ): readonly EagerValue[] {

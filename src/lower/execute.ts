@@ -4,6 +4,7 @@
  */
 import { loadGraphModelSync, type GraphModel } from "@tensorflow/tfjs-converter";
 import { io, type Tensor as TfjsTensor } from "@tensorflow/tfjs-core";
+import { Jax2TfjsError } from "../ir/errors.js";
 import type { Graph } from "./graph.js";
 import { topologyJson, weightBytes, weightsByteLength, weightSpecs } from "./modelJson.js";
 
@@ -40,14 +41,36 @@ export class GraphRunner {
 
   /** Runs the graph on tensors in the order of its inputs; gives the outputs in theirs. */
   async run(inputs: readonly TfjsTensor[]): Promise<readonly TfjsTensor[]> {
-    const feeds = Object.fromEntries(
-      inputs.map((tensor, index) => [this.#inputs[index] ?? "", tensor]),
-    );
+    const feeds = this.#feeds(inputs);
     const names = [...this.#outputs];
     const results = this.#needsAsync
       ? await this.#model.executeAsync(feeds, names)
       : this.#model.execute(feeds, names);
     return Array.isArray(results) ? results : [results];
+  }
+
+  /** Whether only `run` can run it. */
+  get needsAsync(): boolean {
+    return this.#needsAsync;
+  }
+
+  /**
+   * As `run`, synchronously.
+   *
+   * @throws Jax2TfjsError `needs-async` for a graph with loops or conditionals
+   */
+  runSync(inputs: readonly TfjsTensor[]): readonly TfjsTensor[] {
+    if (this.#needsAsync) {
+      throw new Jax2TfjsError("needs-async", "a loop in the graph of one equation runs only async", {
+        fix: "convert the function and call the result with runAsync",
+      });
+    }
+    const results = this.#model.execute(this.#feeds(inputs), [...this.#outputs]);
+    return Array.isArray(results) ? results : [results];
+  }
+
+  #feeds(inputs: readonly TfjsTensor[]): Record<string, TfjsTensor> {
+    return Object.fromEntries(inputs.map((tensor, index) => [this.#inputs[index] ?? "", tensor]));
   }
 
   dispose(): void {

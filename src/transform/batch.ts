@@ -24,6 +24,7 @@ export function evaluateBatched(
   program: ClosedJaxpr,
   inputs: readonly Value[],
   dims: readonly (number | null)[],
+  axis: NamedAxis | null = null,
 ): { readonly outputs: readonly Value[]; readonly dims: readonly (number | null)[] } {
   const { jaxpr, consts } = program;
   const values = new Map<Var, Batched>();
@@ -44,7 +45,7 @@ export function evaluateBatched(
   };
   for (const equation of jaxpr.equations) {
     builder.source = equation.source;
-    const results = batchEquation({ builder, o }, equation, equation.inputs.map(read));
+    const results = batchEquation({ builder, o }, equation, equation.inputs.map(read), axis);
     equation.outputs.forEach((variable, index) => {
       const result = results[index];
       if (result !== undefined) values.set(variable, result);
@@ -61,8 +62,15 @@ function batchEquation(
   { builder, o }: Building,
   equation: Equation,
   inputs: readonly Batched[],
+  axis: NamedAxis | null,
 ): readonly Batched[] {
   const values = inputs.map(({ value }) => value);
+  const { collective } = equation.primitive;
+  if (axis !== null && collective?.axes(equation.params).includes(axis.name) === true) {
+    const places = inputs.map(({ dim }) => dim);
+    const result = collective.batch(o, values, places, axis, equation.params);
+    return result.outputs.map((value, index) => ({ value, dim: result.dims[index] ?? null }));
+  }
   if (inputs.every(({ dim }) => dim === null)) {
     const outputs = copyEquation(builder, equation, values);
     return outputs.map((value) => ({ value, dim: null }));
@@ -102,6 +110,14 @@ export interface BatchedProgram {
   readonly program: ClosedJaxpr;
   /** Which outputs have a batch dimension. */
   readonly outputDims: readonly (number | null)[];
+  /** Batch dimensions of outputs that were wanted without: an error of the caller's. */
+  readonly unwantedDims: readonly (number | null)[];
+}
+
+/** The batch dimension of a `vmap` with a name, which collectives refer to. */
+export interface NamedAxis {
+  readonly name: string;
+  readonly size: Dim;
 }
 
 /**
@@ -109,6 +125,7 @@ export interface BatchedProgram {
  *
  * @param inputDims where each input's batch dimension is (null: the same for all rows)
  * @param outputDims where the outputs' is wanted; "any" leaves it where it falls
+ * @param axisName what collectives call the batch dimension
  *
  * JAX's counterpart is `batch_jaxpr`.
  */
@@ -117,6 +134,7 @@ export function batchProgram(
   size: Dim,
   inputDims: readonly (number | null)[],
   outputDims: readonly (number | null | "any")[] = [],
+  axisName?: string,
 ): BatchedProgram {
   const building = startBuilding();
   const { builder, o } = building;
@@ -127,7 +145,8 @@ export function batchProgram(
       dim === null ? aval : { ...aval, shape: aval.shape.toSpliced(dim, 0, size) },
     );
   });
-  const results = evaluateBatched(building, program, inputs, inputDims);
+  const axis = axisName === undefined ? null : { name: axisName, size };
+  const results = evaluateBatched(building, program, inputs, inputDims, axis);
   const dims = results.dims.map((dim, index) => {
     const wanted = outputDims[index] ?? "any";
     return wanted === "any" ? dim : wanted;
@@ -136,5 +155,6 @@ export function batchProgram(
     const [from, to] = [results.dims[index] ?? null, dims[index] ?? null];
     return to === null ? value : moveBatchDimension(o, value, from, to, size);
   });
-  return { program: builder.build(outputs), outputDims: dims };
+  const unwantedDims = results.dims.map((dim, index) => (dims[index] === null ? dim : null));
+  return { program: builder.build(outputs), outputDims: dims, unwantedDims };
 }

@@ -4,71 +4,23 @@
  */
 import { addAny } from "../../primitives/binary.js";
 import { avalEquals } from "../ir/aval.js";
-import {
-  closedJaxpr,
-  type Atom,
-  type ClosedJaxpr,
-  type Equation,
-  type Jaxpr,
-  type Var,
-} from "../ir/jaxpr.js";
+import type { Atom, ClosedJaxpr, Equation, Var } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
 import { isNoRule, type MaybeZero, type TransposeInput } from "../ir/primitive.js";
-import { inlineCalls, removeUnused } from "../ir/cleanup.js";
-import { missingRule, startBuilding, type Building } from "./building.js";
+import { removeUnused } from "../ir/cleanup.js";
+import { copyEquation, missingRule, startBuilding, type Building } from "./building.js";
 import { evaluateJvp, instantiate, isDifferentiable, jvpProgram } from "./jvp.js";
+import { splitProgramWith, type SplitProgram } from "./split.js";
 
-/** A program split into a known part and a part that depends on unknown inputs. */
-export interface SplitProgram {
-  /** From the known inputs to the known outputs, then the residuals. */
-  readonly known: ClosedJaxpr;
-  /** From the residuals, then the unknown inputs, to the unknown outputs. */
-  readonly unknown: ClosedJaxpr;
-  readonly knownOutputs: readonly boolean[];
-  readonly residualCount: number;
-}
+export type { SplitProgram } from "./split.js";
 
-/**
- * Splits a program by which inputs are known. JAX's counterpart is `partial_eval_jaxpr_nounits`.
- */
-export function splitProgram(program: ClosedJaxpr, knownInputs: readonly boolean[]): SplitProgram {
-  const { jaxpr, consts } = program;
-  const unknown = new Set<Var>(jaxpr.invars.filter((_, index) => knownInputs[index] !== true));
-  const first: Equation[] = [];
-  const second: Equation[] = [];
-  for (const equation of jaxpr.equations) {
-    const depends = equation.inputs.some((atom) => atom.kind === "var" && unknown.has(atom));
-    if (depends) equation.outputs.forEach((output) => unknown.add(output));
-    (depends ? second : first).push(equation);
-  }
-  const isUnknown = (atom: Atom): boolean => atom.kind === "var" && unknown.has(atom);
-  const knownOutputs = jaxpr.outvars.map((atom) => !isUnknown(atom));
-  const constvars = new Set<Atom>(jaxpr.constvars);
-  const residuals = new Set<Var>();
-  const need = (atom: Atom): void => {
-    if (atom.kind === "var" && !unknown.has(atom) && !constvars.has(atom)) residuals.add(atom);
-  };
-  second.forEach((equation) => {
-    equation.inputs.forEach(need);
-  });
-  const known: Jaxpr = {
-    constvars: jaxpr.constvars,
-    invars: jaxpr.invars.filter((_, index) => knownInputs[index] === true),
-    equations: first,
-    outvars: [...jaxpr.outvars.filter((atom) => !isUnknown(atom)), ...residuals],
-  };
-  const rest: Jaxpr = {
-    constvars: jaxpr.constvars,
-    invars: [...residuals, ...jaxpr.invars.filter((_, index) => knownInputs[index] !== true)],
-    equations: second,
-    outvars: jaxpr.outvars.filter(isUnknown),
-  };
-  return {
-    known: removeUnused(closedJaxpr(known, consts)),
-    unknown: removeUnused(closedJaxpr(rest, consts)),
-    knownOutputs,
-    residualCount: residuals.size,
-  };
+/** Splits a program by which inputs are known; see `splitProgramWith`. */
+export function splitProgram(
+  program: ClosedJaxpr,
+  knownInputs: readonly boolean[],
+  unknownOutputs: readonly boolean[] = [],
+): SplitProgram {
+  return splitProgramWith(startBuilding().o.programs, program, knownInputs, unknownOutputs);
 }
 
 /** Adds cotangents of one value. */
@@ -92,33 +44,55 @@ export function evaluateTransposed(
   inputs: readonly (Value | null)[],
   cotangents: readonly MaybeZero[],
 ): readonly MaybeZero[] {
-  const { builder, o } = building;
-  const { jaxpr, consts } = program;
+  // What depends on no linear input is computed forwards, also inside of calls and loops.
+  const split = splitProgram(
+    program,
+    program.jaxpr.invars.map((_, index) => (inputs[index] ?? null) !== null),
+  );
+  const knownInputs = inputs.filter((value) => value !== null);
+  const forwards = evaluateJvp(building, split.known, knownInputs, []).primals;
+  const residuals = forwards.slice(forwards.length - split.residualCount);
+  const pulled = transposeLinear(
+    building,
+    split.unknown,
+    residuals,
+    cotangents.filter((_, index) => split.knownOutputs[index] !== true),
+  );
+  let next = 0;
+  return program.jaxpr.invars.map((_, index) =>
+    (inputs[index] ?? null) === null ? (pulled[next++] ?? null) : null,
+  );
+}
+
+/** Runs a program backwards all of whose equations are linear; its first inputs are residuals. */
+function transposeLinear(
+  { builder, o }: Building,
+  { jaxpr, consts }: ClosedJaxpr,
+  residuals: readonly Value[],
+  cotangents: readonly MaybeZero[],
+): readonly MaybeZero[] {
   const values = new Map<Var, Value>();
-  const linear = new Set<Var>();
   jaxpr.constvars.forEach((variable, index) => {
     const array = consts[index];
     if (array !== undefined) values.set(variable, o.constant(array));
   });
-  jaxpr.invars.forEach((variable, index) => {
-    const value = inputs[index] ?? null;
-    if (value === null) linear.add(variable);
-    else values.set(variable, value);
+  residuals.forEach((residual, index) => {
+    const variable = jaxpr.invars[index];
+    if (variable !== undefined) values.set(variable, residual);
   });
+  const linearInputs = jaxpr.invars.slice(residuals.length);
+  const linear = new Set<Var>(linearInputs);
   const isLinear = (atom: Atom): boolean => atom.kind === "var" && linear.has(atom);
   const backwards: Equation[] = [];
   for (const equation of jaxpr.equations) {
+    builder.source = equation.source;
     if (equation.inputs.some(isLinear)) {
       equation.outputs.forEach((output) => linear.add(output));
       backwards.push(equation);
       continue;
     }
-    // What depends on no linear input is computed forwards.
     const args = equation.inputs.map((atom) => readValue(atom, values));
-    const outputs = builder.append(
-      { ...equation, inputs: args.map((value) => value as Atom) },
-      equation.outputs.map((output) => output.aval),
-    );
+    const outputs = copyEquation(builder, equation, args);
     equation.outputs.forEach((variable, index) => {
       const output = outputs[index];
       if (output !== undefined) values.set(variable, output);
@@ -150,7 +124,7 @@ export function evaluateTransposed(
       give(atom, result);
     });
   }
-  return jaxpr.invars.map((variable) => collected.get(variable) ?? null);
+  return linearInputs.map((variable) => collected.get(variable) ?? null);
 }
 
 function readValue(atom: Atom, values: ReadonlyMap<Var, Value>): Value {
@@ -214,9 +188,7 @@ export interface VjpProgram {
  *
  * @throws Jax2TfjsError `no-jvp-rule`, `no-transpose-rule`
  */
-export function vjpProgram(original: ClosedJaxpr, active: readonly boolean[]): VjpProgram {
-  // Values and tangents of a call are told apart by its equations.
-  const program = inlineCalls(original);
+export function vjpProgram(program: ClosedJaxpr, active: readonly boolean[]): VjpProgram {
   const count = program.jaxpr.invars.length;
   const outputCount = program.jaxpr.outvars.length;
   const { program: withTangents, outputTangents } = jvpProgram(program, active);
