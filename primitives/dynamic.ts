@@ -15,13 +15,15 @@ import {
 } from "../src/ir/dims.js";
 import { isInteger, kindOf } from "../src/ir/dtypes.js";
 import { valuesOf, type HostArray } from "../src/ir/hostArray.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import { definePrimitive, type Primitive } from "../src/ir/primitive.js";
 import type { NoParams } from "../src/ir/params.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
 import { positionOf, rowMajorStrides, stridedView, stridedWrite } from "./hostViews.js";
 import { clampIndex, indexTensor, knownIndex } from "./indices.js";
 import { reshapeTo } from "./shape.js";
+import { batchDynamicSlice, batchDynamicUpdateSlice } from "./sliceBatching.js";
+import * as rules from "./sliceTransforms.js";
 import {
   at,
   dtypeMismatch,
@@ -32,8 +34,6 @@ import {
   shapeMismatch,
   withSize,
 } from "./support.js";
-
-const notYet = (rule: string) => none(`not written yet: ${rule}`);
 
 function checkStarts(name: string, operand: Shape, starts: readonly ShapedArray[]): void {
   if (starts.length !== operand.length) {
@@ -115,7 +115,7 @@ function sliceAt(tf: Tf, x: Tensor, starts: readonly Start[], sizes: Shape): Ten
 
 export type DynamicSliceParams = { readonly slice_sizes: Shape };
 
-export const dynamicSlice = definePrimitive<DynamicSliceParams>({
+export const dynamicSlice: Primitive<DynamicSliceParams> = definePrimitive<DynamicSliceParams>({
   name: "dynamic_slice",
   abstractEval: (inputs, { slice_sizes }) => {
     if (inputs.length === 0) checkCount("dynamic_slice", inputs, 1);
@@ -138,9 +138,9 @@ export const dynamicSlice = definePrimitive<DynamicSliceParams>({
     checkStarts("dynamic_slice", x.shape, inputs.slice(1));
     return [shapedArray(x.dtype, slice_sizes, x.weakType)];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: rules.dynamicSliceJvp,
+  transpose: rules.dynamicSliceTranspose,
+  batch: (o, inputs, dims, { slice_sizes }) => batchDynamicSlice(o, inputs, dims, slice_sizes),
   tfjs: (tf, inputs, { slice_sizes }, outs) => {
     const x = at(inputs, 0);
     const out = at(outs, 0);
@@ -236,7 +236,7 @@ function updateAt(tf: Tf, x: Tensor, update: Tensor, starts: readonly Start[]): 
   return joinAround(tf, x, window, starts, 0);
 }
 
-export const dynamicUpdateSlice = definePrimitive<NoParams>({
+export const dynamicUpdateSlice: Primitive<NoParams> = definePrimitive<NoParams>({
   name: "dynamic_update_slice",
   abstractEval: (inputs) => {
     if (inputs.length < 2) checkCount("dynamic_update_slice", inputs, 2);
@@ -263,9 +263,9 @@ export const dynamicUpdateSlice = definePrimitive<NoParams>({
     checkStarts("dynamic_update_slice", x.shape, inputs.slice(2));
     return [shapedArray(x.dtype, x.shape, x.weakType && update.weakType)];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: rules.dynamicUpdateSliceJvp,
+  transpose: rules.dynamicUpdateSliceTranspose,
+  batch: batchDynamicUpdateSlice,
   tfjs: (tf, inputs, _params, outs) => {
     const x = at(inputs, 0);
     const update = at(inputs, 1);

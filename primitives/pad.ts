@@ -15,11 +15,13 @@ import {
   type Shape,
 } from "../src/ir/dims.js";
 import { valuesOf, type HostArray } from "../src/ir/hostArray.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import { definePrimitive, type Primitive } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
 import { positionOf, rowMajorStrides, stridedView, stridedWrite } from "./hostViews.js";
 import { reshapeTo } from "./shape.js";
+import { linearJvp } from "./shapeTransforms.js";
+import { padBatch, padTranspose } from "./sliceTransforms.js";
 import {
   at,
   dtypeMismatch,
@@ -197,7 +199,7 @@ function padHost(
   return stridedWrite(background, present, positionOf(places, strides), steps);
 }
 
-export const pad = definePrimitive<PadParams>({
+export const pad: Primitive<PadParams> = definePrimitive<PadParams>({
   name: "pad",
   abstractEval: (inputs, { padding_config }) => {
     checkCount("pad", inputs, 2);
@@ -217,9 +219,9 @@ export const pad = definePrimitive<PadParams>({
     const weak = x.weakType && padding.weakType;
     return [shapedArray(x.dtype, paddedShape(x.shape, padding_config), weak)];
   },
-  jvp: none("not written yet: jvp"),
-  transpose: none("not written yet: transpose"),
-  batch: none("not written yet: batch"),
+  jvp: linearJvp(() => pad),
+  transpose: padTranspose,
+  batch: padBatch(() => pad),
   tfjs: (tf, inputs, { padding_config }, outs) => {
     const out = at(outs, 0);
     if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];

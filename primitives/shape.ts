@@ -12,10 +12,12 @@ import {
   type Dim,
   type Shape,
 } from "../src/ir/dims.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import { definePrimitive, type Primitive } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
 import { positionOf, reshaped, rowMajorStrides, stridedView } from "./hostViews.js";
+import * as rules from "./shapeTransforms.js";
+import { linearJvp } from "./shapeTransforms.js";
 import {
   alignRight,
   at,
@@ -27,8 +29,6 @@ import {
   upTo,
   withoutAxes,
 } from "./support.js";
-
-const notYet = (rule: string) => none(`not written yet: ${rule}`);
 
 /** Drops leading sizes of 1. */
 function trimLeadingOnes(shape: Shape): Shape {
@@ -119,35 +119,36 @@ function placeDimensions(
   return reshapeTo(tf, ordered, trimLeadingOnes(placed));
 }
 
-export const broadcastInDim = definePrimitive<BroadcastInDimParams>({
-  name: "broadcast_in_dim",
-  abstractEval: (inputs, params) => {
-    checkCount("broadcast_in_dim", inputs, 1);
-    const x = at(inputs, 0);
-    checkBroadcast(x.shape, params);
-    return [shapedArray(x.dtype, params.shape, x.weakType)];
-  },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
-  // TensorFlow broadcasts aligned to the right: the tensor stays small until someone needs it whole.
-  tfjs: (tf, inputs, params, outs) => {
-    const x = at(inputs, 0);
-    const rank = x.aval.shape.length;
-    return [moveSmall(tf, x, at(outs, 0), (part) => placeDimensions(tf, part, rank, params))];
-  },
-  fold: (inputs, { shape, broadcast_dimensions }) => {
-    const x = at(inputs, 0);
-    const own = rowMajorStrides(x.shape);
-    const strides = new Array<number>(shape.length).fill(0);
-    broadcast_dimensions.forEach((axis, index) => {
-      if (at(x.shape, index) !== 1) strides[axis] = at(own, index);
-    });
-    const view = stridedView(x, shape, 0, strides);
-    return view === null ? null : [view];
-  },
-  traits: { view: true },
-});
+export const broadcastInDim: Primitive<BroadcastInDimParams> =
+  definePrimitive<BroadcastInDimParams>({
+    name: "broadcast_in_dim",
+    abstractEval: (inputs, params) => {
+      checkCount("broadcast_in_dim", inputs, 1);
+      const x = at(inputs, 0);
+      checkBroadcast(x.shape, params);
+      return [shapedArray(x.dtype, params.shape, x.weakType)];
+    },
+    jvp: linearJvp(() => broadcastInDim),
+    transpose: rules.broadcastTranspose,
+    batch: rules.broadcastBatch(() => broadcastInDim),
+    // TensorFlow broadcasts aligned to the right: the tensor stays small until someone needs it whole.
+    tfjs: (tf, inputs, params, outs) => {
+      const x = at(inputs, 0);
+      const rank = x.aval.shape.length;
+      return [moveSmall(tf, x, at(outs, 0), (part) => placeDimensions(tf, part, rank, params))];
+    },
+    fold: (inputs, { shape, broadcast_dimensions }) => {
+      const x = at(inputs, 0);
+      const own = rowMajorStrides(x.shape);
+      const strides = new Array<number>(shape.length).fill(0);
+      broadcast_dimensions.forEach((axis, index) => {
+        if (at(x.shape, index) !== 1) strides[axis] = at(own, index);
+      });
+      const view = stridedView(x, shape, 0, strides);
+      return view === null ? null : [view];
+    },
+    traits: { view: true },
+  });
 
 export type ReshapeParams = {
   readonly new_sizes: Shape;
@@ -159,7 +160,7 @@ function checkPermutation(permutation: readonly number[], rank: number): boolean
   return sorted.length === rank && sorted.every((axis, place) => axis === place);
 }
 
-export const reshape = definePrimitive<ReshapeParams>({
+export const reshape: Primitive<ReshapeParams> = definePrimitive<ReshapeParams>({
   name: "reshape",
   abstractEval: (inputs, { new_sizes, dimensions }) => {
     checkCount("reshape", inputs, 1);
@@ -181,9 +182,9 @@ export const reshape = definePrimitive<ReshapeParams>({
     }
     return [shapedArray(x.dtype, new_sizes, x.weakType)];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => reshape),
+  transpose: rules.reshapeTranspose,
+  batch: rules.reshapeBatch(() => reshape),
   tfjs: (tf, inputs, { new_sizes, dimensions }, outs) => {
     const x = at(inputs, 0);
     const whole = (part: Tensor): Tensor => {
@@ -207,7 +208,7 @@ export const reshape = definePrimitive<ReshapeParams>({
 
 export type TransposeParams = { readonly permutation: readonly number[] };
 
-export const transpose = definePrimitive<TransposeParams>({
+export const transpose: Primitive<TransposeParams> = definePrimitive<TransposeParams>({
   name: "transpose",
   abstractEval: (inputs, { permutation }) => {
     checkCount("transpose", inputs, 1);
@@ -221,9 +222,9 @@ export const transpose = definePrimitive<TransposeParams>({
     const shape = permutation.map((axis) => at(x.shape, axis));
     return [shapedArray(x.dtype, shape, x.weakType)];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => transpose),
+  transpose: rules.transposeTranspose,
+  batch: rules.transposeBatch(() => transpose),
   tfjs: (tf, inputs, { permutation }, outs) => [
     moveSmall(tf, at(inputs, 0), at(outs, 0), (part) => {
       if (isSingle(part.shape)) return part;
@@ -244,7 +245,7 @@ export const transpose = definePrimitive<TransposeParams>({
 
 export type SqueezeParams = { readonly dimensions: readonly number[] };
 
-export const squeeze = definePrimitive<SqueezeParams>({
+export const squeeze: Primitive<SqueezeParams> = definePrimitive<SqueezeParams>({
   name: "squeeze",
   abstractEval: (inputs, { dimensions }) => {
     checkCount("squeeze", inputs, 1);
@@ -263,9 +264,9 @@ export const squeeze = definePrimitive<SqueezeParams>({
     }
     return [shapedArray(x.dtype, withoutAxes(x.shape, dimensions), x.weakType)];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => squeeze),
+  transpose: rules.squeezeTranspose,
+  batch: rules.squeezeBatch(() => squeeze),
   tfjs: (tf, inputs, { dimensions }, outs) => {
     const x = at(inputs, 0);
     const rank = x.aval.shape.length;
@@ -293,7 +294,7 @@ function trimToSmall(before: Shape, after: Shape): Shape {
 
 export type RevParams = { readonly dimensions: readonly number[] };
 
-export const rev = definePrimitive<RevParams>({
+export const rev: Primitive<RevParams> = definePrimitive<RevParams>({
   name: "rev",
   abstractEval: (inputs, { dimensions }) => {
     checkCount("rev", inputs, 1);
@@ -309,9 +310,9 @@ export const rev = definePrimitive<RevParams>({
     }
     return [x];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => rev),
+  transpose: rules.revTranspose,
+  batch: rules.revBatch(() => rev),
   tfjs: (tf, inputs, { dimensions }, outs) => {
     const x = at(inputs, 0);
     const rank = x.aval.shape.length;

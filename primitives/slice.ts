@@ -19,11 +19,13 @@ import {
   type Shape,
 } from "../src/ir/dims.js";
 import { byteLengthOf, hostArray, type HostArray } from "../src/ir/hostArray.js";
-import { definePrimitive, none } from "../src/ir/primitive.js";
+import { definePrimitive, type Primitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
 import { positionOf, reshaped, rowMajorStrides, stridedView, stridedWrite } from "./hostViews.js";
 import { reshapeTo } from "./shape.js";
+import { linearJvp } from "./shapeTransforms.js";
+import * as rules from "./sliceTransforms.js";
 import {
   alignRight,
   at,
@@ -39,8 +41,6 @@ import {
   withoutAxes,
   withSize,
 } from "./support.js";
-
-const notYet = (rule: string) => none(`not written yet: ${rule}`);
 
 export type SliceParams = {
   readonly start_indices: Shape;
@@ -104,16 +104,16 @@ function sliceShape(x: Shape, params: SliceParams): Shape {
   );
 }
 
-export const slice = definePrimitive<SliceParams>({
+export const slice: Primitive<SliceParams> = definePrimitive<SliceParams>({
   name: "slice",
   abstractEval: (inputs, params) => {
     checkCount("slice", inputs, 1);
     const x = at(inputs, 0);
     return [shapedArray(x.dtype, sliceShape(x.shape, params), x.weakType)];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => slice),
+  transpose: rules.sliceTranspose,
+  batch: rules.sliceBatch(() => slice),
   tfjs: (tf, inputs, { start_indices: start, limit_indices: limit, strides }, outs) => {
     const x = at(inputs, 0);
     const out = at(outs, 0);
@@ -193,7 +193,7 @@ export function emptyHost(out: ShapedArray): HostArray | null {
   return hostArray(out.dtype, out.shape, new Uint8Array(byteLengthOf(out.dtype, out.shape)));
 }
 
-export const concatenate = definePrimitive<ConcatenateParams>({
+export const concatenate: Primitive<ConcatenateParams> = definePrimitive<ConcatenateParams>({
   name: "concatenate",
   abstractEval: (inputs, { dimension }) => {
     if (inputs.length === 0) throw invalid("concatenate expects at least one operand, got 0.");
@@ -202,9 +202,9 @@ export const concatenate = definePrimitive<ConcatenateParams>({
     const weak = inputs.every((input) => input.weakType);
     return [shapedArray(at(inputs, 0).dtype, concatenateShape(shapes, dimension), weak)];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => concatenate),
+  transpose: rules.concatenateTranspose,
+  batch: rules.concatenateBatch(() => concatenate),
   tfjs: (tf, inputs, { dimension }, outs) => {
     const out = at(outs, 0);
     const present = inputs.filter((input) => !isEmptyShape(input.aval.shape));
@@ -221,7 +221,7 @@ export const concatenate = definePrimitive<ConcatenateParams>({
 
 export type StackParams = { readonly axis: number };
 
-export const stack = definePrimitive<StackParams>({
+export const stack: Primitive<StackParams> = definePrimitive<StackParams>({
   name: "stack",
   abstractEval: (inputs, { axis }) => {
     if (inputs.length === 0) throw invalid("stack expects at least one operand, got 0.");
@@ -241,9 +241,9 @@ export const stack = definePrimitive<StackParams>({
       ),
     ];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => stack),
+  transpose: rules.stackTranspose(() => unstack),
+  batch: rules.stackBatch(() => stack),
   tfjs: (tf, inputs, { axis }, outs) => {
     const out = at(outs, 0);
     if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];
@@ -291,7 +291,7 @@ function cutHost(
 
 export type UnstackParams = { readonly axis: number };
 
-export const unstack = definePrimitive<UnstackParams>({
+export const unstack: Primitive<UnstackParams> = definePrimitive<UnstackParams>({
   name: "unstack",
   abstractEval: (inputs, { axis }) => {
     checkCount("unstack", inputs, 1);
@@ -307,9 +307,9 @@ export const unstack = definePrimitive<UnstackParams>({
     const piece = shapedArray(x.dtype, withoutAxes(x.shape, [axis]), x.weakType);
     return upTo(count).map(() => piece);
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => unstack),
+  transpose: rules.unstackTranspose(() => stack),
+  batch: rules.unstackBatch(() => unstack),
   tfjs: (tf, inputs, { axis }, outs) => {
     const x = at(inputs, 0);
     return outs.map((out, index) =>
@@ -327,7 +327,7 @@ export const unstack = definePrimitive<UnstackParams>({
 
 export type SplitParams = { readonly sizes: readonly number[]; readonly axis: number };
 
-export const split = definePrimitive<SplitParams>({
+export const split: Primitive<SplitParams> = definePrimitive<SplitParams>({
   name: "split",
   abstractEval: (inputs, { sizes, axis }) => {
     checkCount("split", inputs, 1);
@@ -345,9 +345,9 @@ export const split = definePrimitive<SplitParams>({
     }
     return sizes.map((size) => shapedArray(x.dtype, withSize(x.shape, axis, size), x.weakType));
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => split),
+  transpose: rules.splitTranspose,
+  batch: rules.splitBatch(() => split),
   tfjs: (tf, inputs, { sizes, axis }, outs) => cut(tf, at(inputs, 0), sizes, axis, outs),
   fold: (inputs, { sizes, axis }, outs) => cutHost(at(inputs, 0), sizes, axis, outs),
   traits: { view: true },
@@ -355,7 +355,7 @@ export const split = definePrimitive<SplitParams>({
 
 export type TileParams = { readonly reps: Shape };
 
-export const tile = definePrimitive<TileParams>({
+export const tile: Primitive<TileParams> = definePrimitive<TileParams>({
   name: "tile",
   abstractEval: (inputs, { reps }) => {
     checkCount("tile", inputs, 1);
@@ -369,9 +369,9 @@ export const tile = definePrimitive<TileParams>({
     const shape = x.shape.map((dim, axis) => mulDims(dim, at(reps, axis)));
     return [shapedArray(x.dtype, shape, x.weakType)];
   },
-  jvp: notYet("jvp"),
-  transpose: notYet("transpose"),
-  batch: notYet("batch"),
+  jvp: linearJvp(() => tile),
+  transpose: rules.tileTranspose,
+  batch: rules.tileBatch(() => tile),
   tfjs: (tf, inputs, { reps }, outs) => {
     const out = at(outs, 0);
     if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];
