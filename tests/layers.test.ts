@@ -25,7 +25,7 @@ const tfjs = [
 const vocabulary = ["ir", "primitives", "ops"];
 
 /** The user-facing functions trace their arguments. */
-const traced = [...vocabulary, "tree", "trace", "transform"];
+const traced = [...vocabulary, "tree", "trace", "transform", "api"];
 
 /** The layers: `primitives/` and the folders of `src/`. "src" is the files directly in it. */
 const layers: Readonly<Record<string, Layer>> = {
@@ -40,11 +40,12 @@ const layers: Readonly<Record<string, Layer>> = {
     layers: [...vocabulary, "files", "tree"],
     packages: ["flatbuffers", "fflate", "@msgpack/msgpack"],
   },
-  // Stages: jaxpr to jaxpr, jaxpr to nodes. transform's functions (grad, vmap) trace what they get.
-  transform: { layers: [...vocabulary, "tree", "trace"], packages: [] },
+  // Stages: jaxpr to jaxpr, jaxpr to nodes.
+  transform: { layers: vocabulary, packages: [] },
   passes: { layers: vocabulary, packages: [] },
   lower: { layers: [...vocabulary, "files"], packages: tfjs },
-  // What users call in TypeScript.
+  // What users call in TypeScript: api's functions (grad, vmap) trace what they get.
+  api: { layers: [...vocabulary, "tree", "trace", "transform"], packages: [] },
   lax: { layers: traced, packages: [] },
   numpy: { layers: [...traced, "lax"], packages: [] },
   random: { layers: [...traced, "lax", "numpy"], packages: [] },

@@ -1,0 +1,229 @@
+/**
+ * Runs programs on tensors of tfjs, synchronously: what `lax`, `np` and the transformations compute
+ * outside of traces. A program becomes one graph, kept for programs that are the same; one with
+ * loops that only `executeAsync` could run is stepped through.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { printAval, type ShapedArray } from "../ir/aval.js";
+import { isComplex } from "../ir/dtypes.js";
+import { Jax2TfjsError } from "../ir/errors.js";
+import { fromNumbers, type HostArray } from "../ir/hostArray.js";
+import type { Atom, ClosedJaxpr } from "../ir/jaxpr.js";
+import type { Value } from "../ir/ops.js";
+import type { Backend } from "../ir/tf.js";
+import { EagerRunner, regroup, type EagerValue } from "../lower/eager.js";
+import { GraphRunner } from "../lower/execute.js";
+import { lowerProgram } from "../lower/lowerProgram.js";
+import { optimize } from "../passes/optimize.js";
+import { allBackends } from "../convert.js";
+import {
+  isConcrete,
+  rememberType,
+  tensorType,
+  type ArrayData,
+  type ArrayValue,
+} from "../trace/arrays.js";
+import { provideEvaluator } from "../trace/trace.js";
+import { releaseWhenForgotten } from "./memory.js";
+import { programKey } from "./programKey.js";
+import { tensorsOf } from "./tensors.js";
+
+/**
+ * A complex array on a backend that has no complex tensors (wasm): two real tensors.
+ */
+export class ComplexArray implements ArrayValue {
+  readonly dtype = "complex64";
+  readonly real: tf.Tensor;
+  readonly imag: tf.Tensor;
+
+  constructor(real: tf.Tensor, imag: tf.Tensor) {
+    this.real = real;
+    this.imag = imag;
+  }
+
+  get shape(): readonly number[] {
+    return this.real.shape;
+  }
+
+  get size(): number {
+    return this.real.size;
+  }
+
+  /** Real and imaginary parts in turn, as tfjs gives those of a complex64 tensor. */
+  dataSync(): ArrayData {
+    return interleaved(this.real.dataSync(), this.imag.dataSync());
+  }
+
+  async data(): Promise<ArrayData> {
+    return interleaved(await this.real.data(), await this.imag.data());
+  }
+
+  /** Frees both tensors. */
+  dispose(): void {
+    tf.dispose([this.real, this.imag]);
+  }
+}
+
+function interleaved(real: ArrayLike<number>, imag: ArrayLike<number>): Float32Array {
+  const values = new Float32Array(2 * real.length);
+  for (let index = 0; index < real.length; index++) {
+    values[2 * index] = real[index] ?? 0;
+    values[2 * index + 1] = imag[index] ?? 0;
+  }
+  return values;
+}
+
+/** The backend that is current in tfjs. @throws Jax2TfjsError `backend-missing` */
+export function currentBackend(): Backend {
+  const name = tf.getBackend() as string | undefined;
+  const known = allBackends.find((backend) => backend === name);
+  if (known !== undefined) return known;
+  throw new Jax2TfjsError(
+    "backend-missing",
+    name === undefined
+      ? "tfjs has no backend yet"
+      : `tfjs runs on ${name}, which is not known here`,
+    { fix: 'await useBackend("cpu") or, in a page, import a backend and await tf.ready()' },
+  );
+}
+
+/** Graphs kept for programs that come again; the least recently used go first. */
+const maxPrograms = 512;
+
+interface Compiled {
+  readonly runner: GraphRunner | null;
+  readonly program: ClosedJaxpr;
+  readonly outputs: readonly ShapedArray[];
+}
+
+class TensorEvaluator {
+  readonly #compiled = new Map<string, Compiled>();
+  readonly #steppers = new Map<Backend, EagerRunner>();
+
+  evaluate(program: ClosedJaxpr, inputs: readonly Value[]): readonly ArrayValue[] {
+    const backend = currentBackend();
+    const compiled = this.#compile(program, backend);
+    const temporary: tf.Tensor[] = [];
+    try {
+      const args = inputs.map((value): EagerValue => ({
+        aval: value.aval,
+        tensors: argumentTensors(value, temporary),
+      }));
+      return this.#run(compiled, args, backend).map(keptArray);
+    } finally {
+      tf.dispose(temporary);
+    }
+  }
+
+  tensor(array: HostArray): ArrayValue {
+    const aval = { dtype: array.dtype, shape: array.shape, weakType: false };
+    return keptArray({ aval, tensors: tensorsOf(array, isComplex(array.dtype) ? 2 : 1) });
+  }
+
+  #run(compiled: Compiled, args: readonly EagerValue[], backend: Backend): readonly EagerValue[] {
+    if (compiled.runner === null) return this.#stepper(backend).runSync(compiled.program, args);
+    const tensors = compiled.runner.runSync(args.flatMap((arg) => [...arg.tensors]));
+    return regroup(compiled.outputs, tensors);
+  }
+
+  #stepper(backend: Backend): EagerRunner {
+    const known = this.#steppers.get(backend);
+    if (known !== undefined) return known;
+    const made = new EagerRunner({ backend });
+    this.#steppers.set(backend, made);
+    return made;
+  }
+
+  #compile(program: ClosedJaxpr, backend: Backend): Compiled {
+    const key = `${backend} ${programKey(program)}`;
+    const known = this.#compiled.get(key);
+    if (known !== undefined) {
+      this.#compiled.delete(key);
+      this.#compiled.set(key, known);
+      return known;
+    }
+    const compiled = compile(program, backend);
+    this.#compiled.set(key, compiled);
+    const [oldest] = this.#compiled;
+    if (this.#compiled.size > maxPrograms && oldest !== undefined) {
+      this.#compiled.delete(oldest[0]);
+      oldest[1].runner?.dispose();
+    }
+    return compiled;
+  }
+}
+
+function compile(program: ClosedJaxpr, backend: Backend): Compiled {
+  const single = program.jaxpr.equations.length <= 1;
+  const lowered = optimize(program, { level: single ? "required" : "full" });
+  const outputs = program.jaxpr.outvars.map((atom) => atom.aval);
+  const graph = lowerProgram({
+    program: lowered,
+    inputs: lowered.jaxpr.invars.map((_, index) => ({ key: `in${index}`, weight: null })),
+    outputs: outputs.map((_, index) => `out${index}`),
+    backends: new Set([backend]),
+    complexBorders: "pair",
+  });
+  if (graph.needsAsync) return { runner: null, program: lowered, outputs };
+  return { runner: new GraphRunner(graph), program: lowered, outputs };
+}
+
+/** A scalar that was written into the program as an array. */
+function scalarArray(value: Value): HostArray {
+  const literal = value as Atom;
+  if (literal.kind !== "literal")
+    throw new Error("internal error: a variable outside of a program");
+  const { value: scalar, aval } = literal;
+  const numbers = typeof scalar === "object" ? [scalar.re, scalar.im] : [Number(scalar)];
+  return fromNumbers(aval.dtype, [], numbers);
+}
+
+/** The tensors of an argument; those made here are added to `made`. */
+function argumentTensors(value: Value, made: tf.Tensor[]): readonly tf.Tensor[] {
+  if (!isConcrete(value)) {
+    const parts = tensorsOf(scalarArray(value), isComplex(value.aval.dtype) ? 2 : 1);
+    made.push(...parts);
+    return parts;
+  }
+  const { array } = value;
+  if (array instanceof ComplexArray) return [array.real, array.imag];
+  const tensor = array as unknown as tf.Tensor;
+  if (tensor.isDisposed) {
+    throw new Jax2TfjsError(
+      "tensor-disposed",
+      `a tensor of type ${printAval(tensorType(array))} was disposed of before it is used`,
+      { fix: "keep it with tf.keep, or call dispose later" },
+    );
+  }
+  if (tensor.dtype !== "complex64") return [tensor];
+  const parts = [tf.real(tensor), tf.imag(tensor)];
+  made.push(...parts);
+  return parts;
+}
+
+/** A result as users get it: a tensor that knows its JAX type and frees itself. */
+function keptArray({ aval, tensors }: EagerValue): ArrayValue {
+  const [first, second] = tensors;
+  if (first === undefined) throw new Error("internal error: a result without tensors");
+  if (second === undefined) {
+    const array = releaseWhenForgotten(first);
+    rememberType(array, aval);
+    return array;
+  }
+  // tfjs gives null or undefined for a kernel that it does not have.
+  const kernel = tf.getKernel("Complex", tf.getBackend()) as object | null | undefined;
+  if ((kernel ?? null) === null) {
+    const array = new ComplexArray(releaseWhenForgotten(first), releaseWhenForgotten(second));
+    rememberType(array, aval);
+    return array;
+  }
+  const joined = releaseWhenForgotten(tf.complex(first, second));
+  tf.dispose([first, second]);
+  rememberType(joined, aval);
+  return joined;
+}
+
+/** Prepares tfjs to run what is called outside of traces. */
+export function useTensors(): void {
+  provideEvaluator(new TensorEvaluator());
+}
