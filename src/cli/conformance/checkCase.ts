@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { convert } from "../../convert.js";
+import { convert, type ConvertedModel } from "../../convert.js";
 import { readNpz } from "../../files/npz.js";
 import { bindParameters, type BoundParameter } from "../../import/params/bind.js";
 import { openParameterFile } from "../../import/params/nodeFile.js";
@@ -36,6 +36,8 @@ export interface CaseOptions {
   readonly backend: Backend;
   readonly backends: readonly Backend[];
   readonly eager: boolean;
+  /** Where converted models run; default: on the current backend of this process. */
+  readonly loadModel?: (model: ConvertedModel) => LoadedProgram;
 }
 
 export interface CaseOutcome {
@@ -117,12 +119,12 @@ function load(
   context: CaseContext,
   parameters: readonly BoundParameter[] = [],
 ): LoadedProgram {
-  const { backend, backends, eager } = context.options;
+  const { backend, backends, eager, loadModel = loadConverted } = context.options;
   if (eager) return loadEager(program, { backend, parameters });
   const model = convert(program, { backends, parameters });
   const { nodes, functions } = model.graph;
   context.nodes = functions.reduce((sum, inner) => sum + inner.nodes.length, nodes.length);
-  return loadConverted(model);
+  return loadModel(model);
 }
 
 async function runPrimitive(
