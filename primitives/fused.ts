@@ -3,6 +3,7 @@
  * the way to a graph, after all transformations; their names are ours.
  */
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
+import { addDims } from "../src/ir/dims.js";
 import type { NoParams } from "../src/ir/params.js";
 import { definePrimitive, none } from "../src/ir/primitive.js";
 
@@ -68,6 +69,43 @@ export const batchNorm = definePrimitive<{ readonly epsilon: number }>({
     if (out === undefined) return [];
     const tensors = inputs.map((input) => tf.tensor(input));
     const [result] = tf.node("FusedBatchNormV3", tensors, { epsilon: { f: epsilon } }, [
+      { dtype: "float32", shape: out.shape },
+    ]);
+    return result === undefined ? [] : [tf.value(result, out)];
+  },
+});
+
+export type MirrorMode = "REFLECT" | "SYMMETRIC";
+
+export type MirrorPadParams = {
+  /** Elements before and after, per axis. */
+  readonly padding: readonly (readonly [before: number, after: number])[];
+  /** Whether the outermost element is repeated ("SYMMETRIC") or not. */
+  readonly mode: MirrorMode;
+};
+
+/** Reflections at the borders (JAX: `jnp.pad`, written as slices, reversals, concatenations). */
+export const mirrorPad = definePrimitive<MirrorPadParams>({
+  name: "mirror_pad",
+  abstractEval: ([x], { padding }) =>
+    x === undefined
+      ? []
+      : [
+          shapedArray(
+            x.dtype,
+            x.shape.map((size, axis) => {
+              const [before, after] = padding[axis] ?? [0, 0];
+              return addDims(size, before + after);
+            }),
+          ),
+        ],
+  jvp: late,
+  transpose: late,
+  batch: late,
+  tfjs: (tf, [x], { padding, mode }, [out]) => {
+    if (x === undefined || out === undefined) return [];
+    const paddings = tf.constant(padding.flat(), "int32", [padding.length, 2]);
+    const [result] = tf.node("MirrorPad", [tf.tensor(x), paddings], { mode: { s: mode } }, [
       { dtype: "float32", shape: out.shape },
     ]);
     return result === undefined ? [] : [tf.value(result, out)];

@@ -15,14 +15,16 @@ import {
 } from "../ir/dims.js";
 import { isComplex } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
+import { asInt32 } from "../ir/hostArray.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import type { Backend, GraphValue, Tensor, Tf, TfDtype } from "../ir/tf.js";
 import { GraphCore, staticOrMinusOne } from "./core.js";
 import { fuseNodes } from "./fuse.js";
-import type { FunctionDef, Graph, SignatureEntry, WeightSource } from "./graph.js";
+import type { FunctionDef, Graph, NodeDef, SignatureEntry, WeightSource } from "./graph.js";
 import { createLowering } from "./lowerJaxpr.js";
 import { pruneNodes } from "./prune.js";
 import { tfDtypeOf } from "./tf/carriers.js";
+import { moveViews } from "./views.js";
 
 /** One argument of the program: fed at each call, or bound to a parameter. */
 export interface LowerInput {
@@ -77,8 +79,7 @@ export function lowerProgram(options: LowerOptions): Graph {
   });
   const { inputs, outputs } = border;
   const references = outputs.map((output) => output.tensor);
-  const fused = fuseNodes(pruneNodes(core.main.nodes, references), references, core.weights);
-  const nodes = pruneNodes(fused, references);
+  const nodes = finishNodes(core, core.main.nodes, references);
   const functions = core.functions.map((definition) => pruneFunction(core, definition));
   return {
     nodes,
@@ -90,10 +91,24 @@ export function lowerProgram(options: LowerOptions): Graph {
   };
 }
 
+/** Drops, moves and fuses nodes of a finished scope. */
+function finishNodes(
+  core: GraphCore,
+  nodes: readonly NodeDef[],
+  results: readonly string[],
+): readonly NodeDef[] {
+  const axesOf = (reference: string): readonly number[] | null => {
+    const weight = core.weights.get(reference);
+    return weight === undefined || weight.parameter ? null : [...asInt32(weight.source.read())];
+  };
+  const needed = pruneNodes(nodes, results);
+  const moved = moveViews(needed, results, axesOf, (hint) => core.uniqueName(hint));
+  return pruneNodes(fuseNodes(moved, results, core.weights), results);
+}
+
 function pruneFunction(core: GraphCore, definition: FunctionDef): FunctionDef {
-  const references = Object.values(definition.ret);
-  const fused = fuseNodes(pruneNodes(definition.nodes, references), references, core.weights);
-  return { ...definition, nodes: pruneNodes(fused, references) };
+  const nodes = finishNodes(core, definition.nodes, Object.values(definition.ret));
+  return { ...definition, nodes };
 }
 
 /** All parameters, and the constants that are left. */

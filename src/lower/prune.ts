@@ -9,6 +9,12 @@ export function nodeOf(reference: string): string {
   return colon < 0 ? reference : reference.slice(0, colon);
 }
 
+/** `node:slot` as the number of the slot. */
+export function slotOf(reference: string): number {
+  const colon = reference.indexOf(":");
+  return colon < 0 ? 0 : Number(reference.slice(colon + 1));
+}
+
 /** The nodes that the given references depend on, in their order; placeholders stay. */
 export function pruneNodes(
   nodes: readonly NodeDef[],

@@ -88,19 +88,31 @@ function evaluateEquation(
   return foldEquation(equation, inputs);
 }
 
-/** A literal spread to a shape. */
+/** Neither a literal nor a constant: a literal or constant spread to a shape, if it is known. */
 function isSpread(atom: Atom, match: Match): boolean {
   return atom.kind === "var" && match.constant(atom) === undefined;
 }
 
-/** The value of an atom that is a literal, a constant or a spread literal. */
+/** The value of an atom that is a literal, a constant, or one of these spread to a shape. */
 function knownArray(atom: Atom, match: Match): HostArray | undefined {
   if (atom.kind === "literal") return literalArray(atom);
   const spread = match.made(atom, "broadcast_in_dim");
-  const [scalar] = spread?.inputs ?? [];
-  if (spread === undefined || scalar?.kind !== "literal") return match.constant(atom);
-  return foldEquation(spread, [literalArray(scalar)])?.[0];
+  const [source] = spread?.inputs ?? [];
+  if (spread === undefined || source === undefined) return match.constant(atom);
+  const array = source.kind === "literal" ? literalArray(source) : match.constant(source);
+  return array === undefined ? undefined : foldEquation(spread, [array])?.[0];
 }
+
+/** An equation that repeats its only input. */
+function spreads({ primitive, inputs: [input, ...others], outputs }: Equation): boolean {
+  const shape = outputs[0]?.aval.shape ?? [];
+  if (input === undefined || others.length > 0) return false;
+  if (input.kind === "literal") return shape.length > 0;
+  if (primitive.name !== "broadcast_in_dim") return false;
+  return withoutUnits(shape) > withoutUnits(input.aval.shape);
+}
+
+const withoutUnits = (shape: readonly unknown[]): number => shape.filter((dim) => dim !== 1).length;
 
 /** Replaces equations whose inputs are all known by their values. */
 export const foldConstants: Row = {
@@ -117,9 +129,8 @@ export const foldConstants: Row = {
     // Alone, spread scalars stay spread.
     const { inputs: atoms } = equation;
     if (atoms.length > 0 && atoms.every((atom) => isSpread(atom, match))) return null;
-    // Scalars that are only spread out stay scalars: the graph broadcasts them for nothing.
-    const spreads = equation.inputs.length === 1 && equation.inputs[0]?.kind === "literal";
-    if (spreads && equation.outputs[0]?.aval.shape.length !== 0) return null;
+    // What is only spread out stays small: the graph broadcasts it for nothing.
+    if (spreads(equation)) return null;
     const results = foldEquation(equation, inputs);
     return (
       results?.map((array): Value => {
