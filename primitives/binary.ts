@@ -129,7 +129,7 @@ export const rem = elementwise<NoParams>({
 });
 
 /** 1 where x is the extremum, 1/2 where y is too: the share of the tangent that x gets. */
-function balancedShare(o: Ops, x: Value, result: Value, y: Value): Value {
+export function balancedShare(o: Ops, x: Value, result: Value, y: Value): Value {
   const { shape, dtype } = result.aval;
   const chosen = (other: Value, yes: number, no: number): Value =>
     o.selectN(

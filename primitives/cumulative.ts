@@ -3,108 +3,34 @@
  * every element is combined with the one 1, 2, 4, … places before it: log2(n) steps.
  */
 import { shapedArray } from "../src/ir/aval.js";
-import { minDim, negDim, printShape, subDims, type Dim } from "../src/ir/dims.js";
+import { printShape } from "../src/ir/dims.js";
 import { isComplex, isFloat, isInteger, type DType } from "../src/ir/dtypes.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
-import type { Ops, Value } from "../src/ir/ops.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
+import { scanByDoubling, type CumulativeParams } from "./cumulativeScan.js";
+import {
+  combineValues,
+  cumsumTranspose,
+  cumulativeJvp,
+  neutralOf,
+  type CumulativeKind,
+} from "./cumulativeTransforms.js";
 import { checkCount } from "./factories.js";
-import { identityOf, wrapInteger } from "./reduce.js";
+import { wrapInteger } from "./reduce.js";
+import { linearJvp, unaryBatch } from "./shapeTransforms.js";
 import { at, dtypeMismatch, invalid, moveData } from "./support.js";
-import { halvingSteps } from "./treeReduce.js";
 
-export type CumulativeParams = { readonly axis: number; readonly reverse: boolean };
-
-type Kind = "sum" | "prod" | "max" | "min" | "logsumexp";
-
-/** The value that changes nothing when it is shifted in. */
-function neutral(kind: Kind, dtype: DType): number {
-  if (kind === "logsumexp") return -Infinity;
-  return Number(identityOf(kind, dtype));
-}
-
-/** `log(exp(x) + exp(y))` without overflow; equal infinities stay. */
-function logAddExp(o: Ops, x: Value, y: Value): Value {
-  const larger = o.max(x, y);
-  const difference = o.sub(x, y);
-  const isNan = o.ne(difference, difference);
-  const smooth = o.add(larger, o.log1p(o.exp(o.neg(o.abs(difference)))));
-  // Infinite x and y give a NaN difference; the sum is then right, or NaN because one of them is.
-  return o.selectN(isNan, smooth, o.add(x, y));
-}
-
-function combine(o: Ops, kind: Kind, x: Value, y: Value): Value {
-  switch (kind) {
-    case "sum":
-      return o.add(x, y);
-    case "prod":
-      return o.mul(x, y);
-    case "max":
-      return o.max(x, y);
-    case "min":
-      return o.min(x, y);
-    case "logsumexp":
-      return logAddExp(o, x, y);
-  }
-}
-
-/** The elements moved `distance` places along the axis, with `fill` moving in. */
-function shifted(o: Ops, x: Value, axis: number, distance: Dim, fill: Value): Value {
-  const config = x.aval.shape.map((_, index) =>
-    index === axis ? ([distance, negDim(distance), 0] as const) : ([0, 0, 0] as const),
-  );
-  return o.pad(x, fill, config);
-}
-
-/**
- * Like `shifted`, but the elements at the border stay where they are: for max and min, which
- * elements do not change when they meet themselves, and where a fill value may not be exact.
- */
-function shiftedKeeping(
-  o: Ops,
-  x: Value,
-  { axis, reverse }: CumulativeParams,
-  distance: Dim,
-): Value {
-  const size = at(x.aval.shape, axis);
-  const piece = (start: Dim, limit: Dim): Value =>
-    o.slice(
-      x,
-      x.aval.shape.map((_, index) => (index === axis ? start : 0)),
-      x.aval.shape.map((dim, index) => (index === axis ? limit : dim)),
-    );
-  const rest = subDims(size, distance);
-  return reverse
-    ? o.concatenate([piece(distance, size), piece(rest, size)], axis)
-    : o.concatenate([piece(0, distance), piece(0, rest)], axis);
-}
-
-/** Inclusive scan by doubling distances. */
-function scanByDoubling(o: Ops, kind: Kind, x: Value, params: CumulativeParams): Value {
-  const { axis, reverse } = params;
-  const keepsBorder = (kind === "max" || kind === "min") && !isFloat(x.aval.dtype);
-  const size = at(x.aval.shape, axis);
-  const fill = o.literal(neutral(kind, x.aval.dtype), x.aval.dtype);
-  let result = x;
-  for (let step = 0; step < halvingSteps(size); step++) {
-    const distance = typeof size === "number" ? 2 ** step : minDim(2 ** step, size);
-    const before = keepsBorder
-      ? shiftedKeeping(o, result, params, distance)
-      : shifted(o, result, axis, reverse ? negDim(distance) : distance, fill);
-    result = combine(o, kind, before, result);
-  }
-  return result;
-}
+export type { CumulativeParams };
 
 /** True if a TensorFlow kernel computes it as JAX does. */
-function hasKernel(kind: Kind, dtype: DType): boolean {
+function hasKernel(kind: CumulativeKind, dtype: DType): boolean {
   if (kind === "sum") return true;
   return kind === "prod" && isFloat(dtype);
 }
 
 function cumulativeRule(
   tf: Tf,
-  kind: Kind,
+  kind: CumulativeKind,
   x: GraphValue,
   params: CumulativeParams,
 ): readonly GraphValue[] {
@@ -112,7 +38,14 @@ function cumulativeRule(
   const size = at(aval.shape, params.axis);
   if (size === 0 || size === 1 || aval.shape.includes(0)) return [x];
   if (!hasKernel(kind, aval.dtype)) {
-    return tf.inline([x], (o, values) => [scanByDoubling(o, kind, at(values, 0), params)]);
+    // Max and min of integers: a fill value may not be exact where int32 is float32.
+    const keepsBorder = (kind === "max" || kind === "min") && !isFloat(aval.dtype);
+    return tf.inline([x], (o, values) => {
+      const fill = o.literal(neutralOf(kind, aval.dtype), aval.dtype);
+      return scanByDoubling(o, values, keepsBorder ? null : [fill], params, (left, right) => [
+        combineValues(o, kind, at(left, 0), at(right, 0)),
+      ]);
+    });
   }
   const op = kind === "sum" ? "Cumsum" : "Cumprod";
   const scan = (part: Tensor): Tensor =>
@@ -121,7 +54,7 @@ function cumulativeRule(
   return [moveData(tf, [x], aval, (parts) => scan(at(parts, 0)))];
 }
 
-function cumulative(kind: Kind): Primitive<CumulativeParams> {
+function cumulative(kind: CumulativeKind): Primitive<CumulativeParams> {
   const name = `cum${kind}`;
   const record: Primitive<CumulativeParams> = definePrimitive<CumulativeParams>({
     name,
@@ -139,13 +72,15 @@ function cumulative(kind: Kind): Primitive<CumulativeParams> {
       }
       return [shapedArray(x.dtype, x.shape, x.weakType)];
     },
-    jvp: none("not written yet: jvp"),
-    transpose: none("not written yet: transpose"),
-    batch: (o, inputs, dims, params) => {
-      const batch = dims[0] ?? null;
-      const axis = batch !== null && params.axis >= batch ? params.axis + 1 : params.axis;
-      return { outputs: o.bind(record, inputs, { ...params, axis }), dims: [batch] };
-    },
+    jvp: kind === "sum" ? linearJvp(() => record) : cumulativeJvp(kind, () => record),
+    transpose: kind === "sum" ? cumsumTranspose : none(`${name} is not linear in its operand`),
+    batch: unaryBatch(
+      () => record,
+      (batch, params) => ({
+        params: { ...params, axis: params.axis >= batch ? params.axis + 1 : params.axis },
+        dim: batch,
+      }),
+    ),
     tfjs: (tf, inputs, params) => cumulativeRule(tf, kind, at(inputs, 0), params),
   });
   return record;

@@ -5,11 +5,19 @@
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
 import { printShape, shapeEquals, shapeSize, type Shape } from "../src/ir/dims.js";
 import { bitsOf, isComplex, isInteger, kindOf, type DType } from "../src/ir/dtypes.js";
-import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
+import {
+  definePrimitive,
+  none,
+  type JvpRule,
+  type NoRule,
+  type Primitive,
+} from "../src/ir/primitive.js";
 import type { Ops, Value } from "../src/ir/ops.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
+import * as rules from "./reduceTransforms.js";
 import { reshapeTo } from "./shape.js";
+import { linearJvp } from "./shapeTransforms.js";
 import {
   alignRight,
   at,
@@ -244,6 +252,26 @@ function checkDtype(name: string, monoid: Monoid, dtype: DType): void {
   }
 }
 
+/** Forward derivatives; the logical reductions have none, as they take no floating operands. */
+function derivativeOf(
+  monoid: Monoid,
+  self: () => Primitive<ReduceParams>,
+): JvpRule<ReduceParams> | NoRule {
+  switch (monoid) {
+    case "sum":
+      return linearJvp(self);
+    case "prod":
+      return rules.reductionJvp("prod", self);
+    case "max":
+    case "min":
+      return rules.reductionJvp("extremum", self);
+    case "and":
+    case "or":
+    case "xor":
+      return none("logical operations have no derivative");
+  }
+}
+
 function reduction(monoid: Monoid): Primitive<ReduceParams> {
   const name = `reduce_${monoid}`;
   const isLogical = monoid === "and" || monoid === "or" || monoid === "xor";
@@ -256,15 +284,10 @@ function reduction(monoid: Monoid): Primitive<ReduceParams> {
       const weak = isLogical ? false : x.weakType;
       return [shapedArray(x.dtype, reducedShape(name, x, axes), weak)];
     },
-    jvp: none("not written yet: jvp"),
-    transpose: none("not written yet: transpose"),
-    batch: (o, inputs, dims, { axes }) => {
-      const batch = dims[0] ?? null;
-      if (batch === null) return { outputs: o.bind(record, inputs, { axes }), dims: [null] };
-      const moved = axes.map((axis) => (axis >= batch ? axis + 1 : axis));
-      const place = batch - axes.filter((axis) => axis < batch).length;
-      return { outputs: o.bind(record, inputs, { axes: moved }), dims: [place] };
-    },
+    jvp: derivativeOf(monoid, () => record),
+    transpose:
+      monoid === "sum" ? rules.reduceSumTranspose : none(`${name} is not linear in its operand`),
+    batch: rules.reduceBatch(() => record),
     tfjs: (tf, inputs, { axes }, outs) => reduceRule(tf, monoid, at(inputs, 0), axes, at(outs, 0)),
     fold: (inputs, { axes }, outs) => foldReduction(monoid, at(inputs, 0), axes, at(outs, 0)),
     flops: (inputs) => {

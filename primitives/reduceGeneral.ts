@@ -3,6 +3,7 @@ import { shapedArray } from "../src/ir/aval.js";
 import { printShape, shapeEquals, type Shape } from "../src/ir/dims.js";
 import type { ClosedJaxpr } from "../src/ir/jaxpr.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
+import { generalReduceBatch, generalReduceJvp } from "./reduceTransforms.js";
 import { mapScalarProgram } from "./scalarProgram.js";
 import { at, dtypeMismatch, invalid, shapeMismatch, withoutAxes } from "./support.js";
 import { treeReduce } from "./treeReduce.js";
@@ -63,9 +64,9 @@ export const reduce: Primitive<GeneralReduceParams> = definePrimitive<GeneralRed
       shapedArray(operand.dtype, rest, operand.weakType && at(initial, index).weakType),
     );
   },
-  jvp: none("not written yet: jvp"),
+  jvp: generalReduceJvp(() => reduce),
   transpose: none("a general reduction is not linear"),
-  batch: none("not written yet: batch"),
+  batch: generalReduceBatch(() => reduce),
   tfjs: (tf, inputs, { dimensions, jaxpr }) => {
     const count = inputs.length / 2;
     return tf.inline(inputs, (o, values) => {

@@ -20,7 +20,9 @@ import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
 import { permute, reshapeTo } from "./shape.js";
+import { unaryBatch } from "./shapeTransforms.js";
 import { sortKeys } from "./sortKeys.js";
+import { selectionJvp, sortBatch, sortJvp } from "./sortTransforms.js";
 import {
   at,
   checkAxis,
@@ -122,9 +124,9 @@ export const sort: Primitive<SortParams> = definePrimitive<SortParams>({
     }
     return inputs;
   },
-  jvp: none("not written yet: jvp"),
+  jvp: sortJvp,
   transpose: none("sort is not linear"),
-  batch: none("not written yet: batch"),
+  batch: sortBatch,
   tfjs: (tf, inputs, { dimension, num_keys }) => {
     const { shape } = at(inputs, 0).aval;
     const size = at(shape, dimension);
@@ -199,13 +201,18 @@ export const topK: Primitive<TopKParams> = definePrimitive<TopKParams>({
     const shape = withSize(x.shape, axis, k);
     return [shapedArray(x.dtype, shape, x.weakType), shapedArray("int32", shape)];
   },
-  jvp: none("not written yet: jvp"),
+  jvp: selectionJvp(
+    () => topK,
+    (params) => params.axis,
+  ),
   transpose: none("top_k is not linear"),
-  batch: (o, inputs, dims, params) => {
-    const batch = dims[0] ?? null;
-    const axis = batch !== null && batch <= params.axis ? params.axis + 1 : params.axis;
-    return { outputs: o.bind(topK, inputs, { ...params, axis }), dims: [batch, batch] };
-  },
+  batch: unaryBatch(
+    () => topK,
+    (batch, params) => ({
+      params: { ...params, axis: params.axis >= batch ? params.axis + 1 : params.axis },
+      dim: batch,
+    }),
+  ),
   tfjs: (tf, inputs, { k, axis }, outs) =>
     firstInOrder(tf, at(inputs, 0), axis, k, "descending", outs),
   limits: [
@@ -284,9 +291,19 @@ export const approxTopK: Primitive<ApproxTopKParams> = definePrimitive<ApproxTop
     const shape = approxShape(x.shape, params);
     return [shapedArray(x.dtype, shape, x.weakType), shapedArray("int32", shape)];
   },
-  jvp: none("not written yet: jvp"),
+  jvp: selectionJvp(
+    () => approxTopK,
+    (params) => params.reduction_dimension,
+  ),
   transpose: none("approx_top_k is not linear"),
-  batch: none("not written yet: batch"),
+  batch: unaryBatch(
+    () => approxTopK,
+    (batch, params) => {
+      const axis = params.reduction_dimension;
+      const reduction_dimension = axis >= batch ? axis + 1 : axis;
+      return { params: { ...params, reduction_dimension }, dim: batch };
+    },
+  ),
   tfjs: (tf, inputs, params, outs) => {
     const axis = params.reduction_dimension;
     const count = at(at(outs, 0).shape, axis);
