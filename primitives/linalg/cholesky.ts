@@ -7,6 +7,7 @@ import type { NoParams } from "../../src/ir/params.js";
 import { definePrimitive, none, type Primitive } from "../../src/ir/primitive.js";
 import type { Tensor, Tf } from "../../src/ir/tf.js";
 import { at, emptyValue, isEmptyShape, shapeMismatch } from "../support.js";
+import { lowerPart } from "./algebra.js";
 import {
   cut,
   fromBlocks,
@@ -17,6 +18,8 @@ import {
   unitOf,
   type Unit,
 } from "./matrices.js";
+import { choleskyTangent } from "./triangularJvp.js";
+import { solveWith } from "./triangularSolve.js";
 import { knownCount, linalgBatch, operandsOf, sizesOf } from "./types.js";
 
 /**
@@ -66,7 +69,11 @@ export const cholesky: Primitive<NoParams> = definePrimitive<NoParams>({
     }
     return [shapedArray(operands.dtype, at(inputs, 0).shape)];
   },
-  jvp: none("not written yet: derivative of cholesky"),
+  jvp: (o, primals, [tangent = null], params) => {
+    const factor = lowerPart(o, at(o.bind(cholesky, primals, params), 0));
+    const derived = tangent === null ? null : choleskyTangent(o, factor, tangent, solveWith);
+    return { primals: [factor], tangents: [derived] };
+  },
   transpose: none("cholesky is not linear"),
   batch: linalgBatch(() => cholesky),
   tfjs: (tf, inputs, _params, outs) => {

@@ -4,10 +4,13 @@
 import { shapedArray, type ShapedArray } from "../../src/ir/aval.js";
 import { dimEquals, printShape } from "../../src/ir/dims.js";
 import { isComplex, type DType } from "../../src/ir/dtypes.js";
-import { definePrimitive, none, type Primitive } from "../../src/ir/primitive.js";
+import { Jax2TfjsError } from "../../src/ir/errors.js";
+import type { Ops, Value } from "../../src/ir/ops.js";
+import { definePrimitive, none, type JvpRule, type Primitive } from "../../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../../src/ir/tf.js";
 import { floatOperand } from "../productOperands.js";
 import { at, emptyValue, isEmptyShape, shapeMismatch } from "../support.js";
+import { adjoint, asType } from "./algebra.js";
 import {
   conjugatePairs,
   diagonalOfBlocks,
@@ -24,7 +27,11 @@ import {
   toBlocks,
   unitOf,
 } from "./matrices.js";
+import { lu } from "./lu.js";
 import { complexSchur } from "./qrIteration.js";
+import { eigenvalueTangents, eigTangents } from "./spectralJvp.js";
+import { solveGeneral } from "./triangularJvp.js";
+import { solveWith } from "./triangularSolve.js";
 import { knownCount, linalgBatch, operandsOf, sizesOf } from "./types.js";
 
 export type EigParams = {
@@ -72,6 +79,39 @@ const complexOf = (dtype: DType): DType => {
   return dtype === "float64" ? "complex128" : "complex64";
 };
 
+/** JAX's rule: vectors have derivatives only where the caller vouches for the assumptions. */
+const eigJvp: JvpRule<EigParams> = (o, primals, [tangent = null], params) => {
+  const { compute_left_eigenvectors: left, compute_right_eigenvectors: right } = params;
+  if ((left || right) && !params.enable_eigvec_derivs) {
+    throw new Jax2TfjsError(
+      "no-jvp-rule",
+      "Derivatives of non-symmetric eigenvectors are only valid under assumptions on the input " +
+        "that JAX cannot check (see the enable_eigvec_derivs argument to jax.lax.linalg.eig). Pass " +
+        "enable_eigvec_derivs=True to jax.lax.linalg.eig to opt in. See " +
+        "https://github.com/jax-ml/jax/issues/2748 for discussion.",
+    );
+  }
+  if (tangent === null) throw new Error("internal error: jvp without tangent");
+  const outputs = o.bind(eig, primals, { ...params, compute_right_eigenvectors: true });
+  const values = at(outputs, 0);
+  const vectors = at(outputs, outputs.length - 1);
+  const direction = asType(o, tangent, vectors.aval.dtype);
+  const solve = (inner: Ops, matrix: Value, b: Value): Value => {
+    const factors = inner.bind(lu, [matrix], {});
+    return solveGeneral(inner, [at(factors, 0), at(factors, 2)], b, solveWith);
+  };
+  if (!left && !right) {
+    return { primals: [values], tangents: [eigenvalueTangents(o, vectors, direction, solve)] };
+  }
+  const [ofValues, ofRight] = eigTangents(o, [values, vectors], direction, solve);
+  if (!left) return { primals: outputs, tangents: [ofValues, ofRight] };
+  const adjointValues = o.conj(values);
+  const leftVectors = at(outputs, 1);
+  const [, ofLeft] = eigTangents(o, [adjointValues, leftVectors], adjoint(o, direction), solve);
+  if (!right) return { primals: [values, leftVectors], tangents: [ofValues, ofLeft] };
+  return { primals: outputs, tangents: [ofValues, ofLeft, ofRight] };
+};
+
 /** A loop of QR steps of about 25 nodes for each column: its length depends on the numbers. */
 export const eig: Primitive<EigParams> = definePrimitive<EigParams>({
   name: "eig",
@@ -92,7 +132,7 @@ export const eig: Primitive<EigParams> = definePrimitive<EigParams>({
       ...wanted.filter((want) => want).map(() => vectors),
     ];
   },
-  jvp: none("not written yet: derivative of eig"),
+  jvp: eigJvp,
   transpose: none("eig is not linear"),
   batch: linalgBatch(() => eig),
   tfjs: (tf, inputs, params, outs) => {

@@ -10,6 +10,7 @@ import { selfAdjoint } from "./hessenberg.js";
 import { jacobi, pick, unrolledColumns } from "./jacobi.js";
 import { cut, fromBlocks, matrixSize, reshapeInner, toBlocks, unitOf } from "./matrices.js";
 import { normalize, orderColumns, orderMatrix, padMatrix } from "./ordering.js";
+import { eighTangents, symmetrized } from "./spectralJvp.js";
 import { knownCount, linalgBatch, operandsOf, realPart, sizesOf } from "./types.js";
 
 export type EighParams = {
@@ -74,7 +75,12 @@ export const eigh: Primitive<EighParams> = definePrimitive<EighParams>({
       shapedArray(realPart(dtype), [...batch, columns]),
     ];
   },
-  jvp: none("not written yet: derivative of eigh"),
+  jvp: (o, primals, [tangent = null], params) => {
+    const outputs = o.bind(eigh, [symmetrized(o, at(primals, 0))], params);
+    if (tangent === null) return { primals: outputs, tangents: [null, null] };
+    const tangents = eighTangents(o, at(outputs, 0), at(outputs, 1), tangent);
+    return { primals: outputs, tangents };
+  },
   transpose: none("eigh is not linear"),
   batch: linalgBatch(() => eigh),
   tfjs: (tf, inputs, params, outs) => {

@@ -23,6 +23,8 @@ import {
   type Unit,
 } from "./matrices.js";
 import { permutationOfPivots } from "./pivots.js";
+import { luTangent } from "./triangularJvp.js";
+import { solveWith } from "./triangularSolve.js";
 import { knownCount, linalgBatch, operandsOf, sizesOf, splitShapes } from "./types.js";
 
 export interface LuFactors {
@@ -159,7 +161,12 @@ export const lu: Primitive<NoParams> = definePrimitive<NoParams>({
       shapedArray("int32", [...batch, m]),
     ];
   },
-  jvp: none("not written yet: derivative of lu"),
+  jvp: (o, primals, [tangent = null], params) => {
+    const outputs = o.bind(lu, primals, params);
+    const [packed, permutation] = [at(outputs, 0), at(outputs, 2)];
+    const derived = tangent === null ? null : luTangent(o, packed, permutation, tangent, solveWith);
+    return { primals: outputs, tangents: [derived, null, null] };
+  },
   transpose: none("lu is not linear"),
   batch: linalgBatch(() => lu),
   tfjs: (tf, inputs, _params, outs) => lower(tf, at(inputs, 0), outs),

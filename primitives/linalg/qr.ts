@@ -2,13 +2,23 @@
  * The records of QR decompositions: `geqrf`, `geqp3`, `householder_product`, `ormqr` and `qr`.
  */
 import { shapedArray, type ShapedArray } from "../../src/ir/aval.js";
-import { dimEquals, less, minDim, printShape, subDims, type Dim } from "../../src/ir/dims.js";
+import {
+  dimEquals,
+  less,
+  lessEqual,
+  minDim,
+  printShape,
+  subDims,
+  type Dim,
+} from "../../src/ir/dims.js";
 import { isInteger } from "../../src/ir/dtypes.js";
 import type { Ops, Value } from "../../src/ir/ops.js";
 import type { NoParams } from "../../src/ir/params.js";
 import { definePrimitive, none, type Primitive } from "../../src/ir/primitive.js";
 import type { GraphValue, Tf } from "../../src/ir/tf.js";
+import { Jax2TfjsError } from "../../src/ir/errors.js";
 import { at, dtypeMismatch, emptyValue, isEmptyShape, shapeMismatch } from "../support.js";
+import { block, composedJvp, conjugate, takeColumns } from "./algebra.js";
 import {
   cut,
   eye,
@@ -25,6 +35,7 @@ import {
 import { pack, packedFactors, packedMatrix, unpack } from "./packed.js";
 import { pivotedColumns } from "./pivotedColumns.js";
 import { triangularize } from "./reflectors.js";
+import { composeHouseholder, composeOrmqr, qrTangents, reflectorTangents } from "./qrJvp.js";
 import { knownCount, linalgBatch, operandsOf, sizesOf, splitShapes } from "./types.js";
 
 /** How many columns are reflected: the last row of a real matrix is triangular already. */
@@ -46,6 +57,21 @@ function lowerGeqrf(tf: Tf, a: GraphValue, outs: readonly ShapedArray[]): readon
 
 const zeros = (tf: Tf, out: ShapedArray): GraphValue => emptyValue(tf, out);
 
+/** Tangents of a matrix of reflectors and of their factors; JAX differentiates `qr` as a whole. */
+function factorTangents(
+  o: Ops,
+  a: Value,
+  [packed, taus]: readonly Value[],
+  tangent: Value,
+): readonly [packed: Value, taus: Value] {
+  if (packed === undefined || taus === undefined) throw new Error("internal error: factors");
+  const { shape } = a.aval;
+  const [m = 0, n = 0] = shape.slice(-2);
+  const reflectors = block(o, packed, [0, m], [0, minDim(m, n)]);
+  const q = at(o.bind(householderProduct, [reflectors, taus], {}), 0);
+  return reflectorTangents(o, { a, q, packed, taus }, tangent);
+}
+
 /**
  * About 20 nodes for each column (25 for complex numbers): each reflector needs all before it. The
  * signs are LAPACK's.
@@ -58,7 +84,11 @@ export const geqrf: Primitive<NoParams> = definePrimitive<NoParams>({
     const { batch, dtype } = operands;
     return [shapedArray(dtype, at(inputs, 0).shape), shapedArray(dtype, [...batch, minDim(m, n)])];
   },
-  jvp: none("JAX differentiates qr as a whole"),
+  jvp: (o, [a], [tangent = null], params) => {
+    if (a === undefined || tangent === null) throw new Error("internal error: jvp of geqrf");
+    const outputs = o.bind(geqrf, [a], params);
+    return { primals: outputs, tangents: factorTangents(o, a, outputs, tangent) };
+  },
   transpose: none("geqrf is not linear"),
   batch: linalgBatch(() => geqrf),
   tfjs: (tf, inputs, _params, outs) => lowerGeqrf(tf, at(inputs, 0), outs),
@@ -92,7 +122,21 @@ export const geqp3: Primitive<Geqp3Params> = definePrimitive<Geqp3Params>({
       shapedArray(dtype, [...batch, minDim(m, n)]),
     ];
   },
-  jvp: none("JAX differentiates qr as a whole"),
+  jvp: (o, [a, pivots], [tangent = null], params) => {
+    if (a === undefined || pivots === undefined || tangent === null) {
+      throw new Error("internal error: jvp of geqp3");
+    }
+    const outputs = o.bind(geqp3, [a, pivots], params);
+    const [packed, columns, taus] = [at(outputs, 0), at(outputs, 1), at(outputs, 2)];
+    const order = o.sub(columns, o.literal(1, columns.aval.dtype));
+    const [ofPacked, ofTaus] = factorTangents(
+      o,
+      takeColumns(o, order, a),
+      [packed, taus],
+      takeColumns(o, order, tangent),
+    );
+    return { primals: outputs, tangents: [ofPacked, null, ofTaus] };
+  },
   transpose: none("geqp3 is not linear"),
   batch: linalgBatch(() => geqp3),
   tfjs: (tf, inputs, _params, outs) => {
@@ -141,7 +185,10 @@ export const householderProduct: Primitive<NoParams> = definePrimitive<NoParams>
     }
     return [shapedArray(dtype, at(inputs, 0).shape)];
   },
-  jvp: none("JAX differentiates qr as a whole"),
+  jvp: (o, primals, tangents) =>
+    composedJvp(o, primals, tangents, (inner, [a, taus]) =>
+      a === undefined || taus === undefined ? [] : [composeHouseholder(inner, a, taus)],
+    ),
   transpose: none("householder_product is not linear"),
   batch: linalgBatch(() => householderProduct),
   tfjs: (tf, inputs, _params, outs) => {
@@ -179,8 +226,24 @@ export const ormqr: Primitive<OrmqrParams> = definePrimitive<OrmqrParams>({
     }
     return [shapedArray(dtype, at(inputs, 2).shape)];
   },
-  jvp: none("not written yet: derivative of ormqr"),
-  transpose: none("not written yet: ormqr is linear in c"),
+  jvp: (o, primals, tangents, params) =>
+    composedJvp(o, primals, tangents, (inner, [a, taus, c]) =>
+      a === undefined || taus === undefined || c === undefined
+        ? []
+        : [composeOrmqr(inner, [a, taus, c], params)],
+    ),
+  transpose: (o, [cotangent = null], [a, taus], params) => {
+    if (a?.kind !== "known" || taus?.kind !== "known") {
+      throw new Jax2TfjsError("not-linear", "ormqr is linear in its last argument only", {
+        primitive: "ormqr",
+      });
+    }
+    if (cotangent === null) return [null, null, null];
+    // The transpose, not the adjoint.
+    const operands = [a.value, taus.value, conjugate(o, cotangent)];
+    const product = o.bind(ormqr, operands, { ...params, transpose: !params.transpose });
+    return [null, null, conjugate(o, at(product, 0))];
+  },
   batch: linalgBatch(() => ormqr),
   tfjs: (tf, inputs, { left, transpose }, outs) => {
     const [a, taus, c, out] = [at(inputs, 0), at(inputs, 1), at(inputs, 2), at(outs, 0)];
@@ -270,7 +333,21 @@ export const qr: Primitive<QrParams> = definePrimitive<QrParams>({
     const order = pivoting ? [shapedArray("int32", [...batch, n])] : [];
     return [shapedArray(dtype, [...batch, m, k]), shapedArray(dtype, [...batch, k, n]), ...order];
   },
-  jvp: none("not written yet: derivative of qr"),
+  jvp: (o, primals, [tangent = null], params) => {
+    const a = at(primals, 0);
+    const [m = 0, n = 0] = a.aval.shape.slice(-2);
+    if (params.full_matrices && !lessEqual(m, n)) {
+      return composedJvp(o, primals, [tangent], (inner, inputs) =>
+        composeQr(inner, at(inputs, 0), params),
+      );
+    }
+    const outputs = o.bind(qr, primals, params);
+    if (tangent === null) throw new Error("internal error: jvp without tangent");
+    const [q, r, order] = [at(outputs, 0), at(outputs, 1), outputs[2]];
+    const inOrder = (x: Value): Value => (order === undefined ? x : takeColumns(o, order, x));
+    const tangents = qrTangents(o, [q, r], inOrder(a), inOrder(tangent));
+    return { primals: outputs, tangents: order === undefined ? tangents : [...tangents, null] };
+  },
   transpose: none("qr is not linear"),
   batch: linalgBatch(() => qr),
   tfjs: (tf, inputs, params, outs) => {

@@ -3,7 +3,8 @@
  */
 import { shapedArray, type ShapedArray } from "../../src/ir/aval.js";
 import { dimEquals, minDim, printShape } from "../../src/ir/dims.js";
-import { definePrimitive, none, type Primitive } from "../../src/ir/primitive.js";
+import { Jax2TfjsError } from "../../src/ir/errors.js";
+import { definePrimitive, none, type JvpRule, type Primitive } from "../../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../../src/ir/tf.js";
 import { at, emptyValue, invalid, isEmptyShape } from "../support.js";
 import { jacobi, unrolledColumns } from "./jacobi.js";
@@ -22,6 +23,7 @@ import {
 } from "./matrices.js";
 import { normalize, orderColumns, orderMatrix, padMatrix } from "./ordering.js";
 import { accumulate, triangularize } from "./reflectors.js";
+import { singularValueTangents, svdTangents } from "./spectralJvp.js";
 import { knownCount, linalgBatch, operandsOf, realPart, sizesOf } from "./types.js";
 
 export type SvdParams = {
@@ -127,6 +129,25 @@ function emptySvd(tf: Tf, outs: readonly ShapedArray[]): readonly GraphValue[] {
   });
 }
 
+/** JAX's rule: there is no derivative of bases beyond the singular vectors. */
+const svdJvp: JvpRule<SvdParams> = (o, primals, [tangent = null], params) => {
+  const { compute_uv: vectors, full_matrices: full } = params;
+  const [m, n] = at(primals, 0).aval.shape.slice(-2);
+  if (vectors && full && (m === undefined || n === undefined || !dimEquals(m, n))) {
+    throw new Jax2TfjsError(
+      "no-jvp-rule",
+      "Singular value decomposition JVP not implemented for full matrices",
+    );
+  }
+  const outputs = o.bind(svd, primals, { ...params, full_matrices: false, compute_uv: true });
+  const [s, u, vt] = [at(outputs, 0), at(outputs, 1), at(outputs, 2)];
+  if (tangent === null) throw new Error("internal error: jvp without tangent");
+  if (!vectors) {
+    return { primals: [s], tangents: [singularValueTangents(o, { s, u, vt, tangent })] };
+  }
+  return { primals: outputs, tangents: svdTangents(o, { s, u, vt, tangent }) };
+};
+
 /**
  * About 24 nodes for each round of rotations, of which there are k - 1 in each of log2(k) + 3 sweeps
  * for k = min(m, n), and 20 for each left vector: TensorFlow.js has no kernel for any of it. From
@@ -150,7 +171,7 @@ export const svd: Primitive<SvdParams> = definePrimitive<SvdParams>({
       shapedArray(dtype, [...batch, full ? n : rank, n]),
     ];
   },
-  jvp: none("not written yet: derivative of svd"),
+  jvp: svdJvp,
   transpose: none("svd is not linear"),
   batch: linalgBatch(() => svd),
   tfjs: (tf, inputs, params, outs) => {

@@ -4,8 +4,9 @@
 import { shapedArray } from "../../src/ir/aval.js";
 import { dimEquals, printShape, shapeSize } from "../../src/ir/dims.js";
 import { Jax2TfjsError } from "../../src/ir/errors.js";
-import { definePrimitive, none, type Primitive } from "../../src/ir/primitive.js";
+import { definePrimitive, type Primitive } from "../../src/ir/primitive.js";
 import type { GraphValue, Tf } from "../../src/ir/tf.js";
+import { addTangents } from "../factories.js";
 import { at, emptyValue, isEmptyShape, shapeMismatch } from "../support.js";
 import {
   blocks,
@@ -19,6 +20,7 @@ import {
   unitOf,
 } from "./matrices.js";
 import { solveTriangular } from "./triangular.js";
+import { triangularSolveTangent, type SolveTriangular } from "./triangularJvp.js";
 import { knownCount, linalgBatch, operandsOf, sizesOf } from "./types.js";
 
 export type TriangularSolveParams = {
@@ -73,7 +75,15 @@ export const triangularSolve: Primitive<TriangularSolveParams> =
       }
       return [shapedArray(operands.dtype, at(inputs, 1).shape)];
     },
-    jvp: none("not written yet: triangular_solve of derivatives"),
+    jvp: (o, primals, [ofMatrix = null, ofRight = null], params) => {
+      const [a, b] = [at(primals, 0), at(primals, 1)];
+      const x = at(o.bind(triangularSolve, [a, b], params), 0);
+      const tangent = addTangents(o, [
+        ofMatrix === null ? null : triangularSolveTangent(o, ofMatrix, [a, x], params, solveWith),
+        ofRight === null ? null : solveWith(o, a, ofRight, params),
+      ]);
+      return { primals: [x], tangents: [tangent] };
+    },
     transpose: (o, [cotangent = null], inputs, params) => {
       const a = at(inputs, 0);
       if (a.kind !== "known") {
@@ -100,3 +110,17 @@ export const triangularSolve: Primitive<TriangularSolveParams> =
     ],
     flops: ([a, b]) => knownCount(b?.shape ?? []) * Number(shapeSize(a?.shape.slice(-1) ?? [])),
   });
+
+/** `triangular_solve` as the derivative rules call it: what is not said is false. */
+export const solveWith: SolveTriangular = (o, a, b, options) =>
+  at(
+    o.bind(triangularSolve, [a, b], {
+      left_side: false,
+      lower: false,
+      transpose_a: false,
+      conjugate_a: false,
+      unit_diagonal: false,
+      ...options,
+    }),
+    0,
+  );

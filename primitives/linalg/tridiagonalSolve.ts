@@ -5,8 +5,9 @@ import { shapedArray } from "../../src/ir/aval.js";
 import { dimEquals } from "../../src/ir/dims.js";
 import { Jax2TfjsError } from "../../src/ir/errors.js";
 import type { Ops, Value } from "../../src/ir/ops.js";
-import { definePrimitive, none, type Primitive } from "../../src/ir/primitive.js";
+import { definePrimitive, type Primitive } from "../../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../../src/ir/tf.js";
+import { addTangents } from "../factories.js";
 import { floatOperand } from "../productOperands.js";
 import { at, emptyValue, isEmptyShape, shapeMismatch, upTo } from "../support.js";
 import { luFactors } from "./lu.js";
@@ -27,6 +28,7 @@ import {
   type Unit,
 } from "./matrices.js";
 import { solveTriangular } from "./triangular.js";
+import { tridiagonalProduct } from "./triangularJvp.js";
 import { knownCount, linalgBatch, operandsOf } from "./types.js";
 
 export type TridiagonalSolveParams = {
@@ -214,7 +216,14 @@ export const tridiagonalSolve: Primitive<TridiagonalSolveParams> =
       }
       return [shapedArray(dtype, at(inputs, 3).shape)];
     },
-    jvp: none("not written yet: derivative of tridiagonal_solve"),
+    jvp: (o, primals, [below = null, middle = null, above = null, right = null], params) => {
+      const x = at(o.bind(tridiagonalSolve, primals, params), 0);
+      const product = tridiagonalProduct(o, [below, middle, above], x);
+      const rest = addTangents(o, [right, product === null ? null : o.neg(product)]);
+      if (rest === null) return { primals: [x], tangents: [null] };
+      const tangent = o.bind(tridiagonalSolve, [...primals.slice(0, 3), rest], params);
+      return { primals: [x], tangents: tangent };
+    },
     transpose: (o, [cotangent = null], inputs, params) => {
       const values = inputs.slice(0, 3).map((input) => {
         if (input.kind === "known") return input.value;
