@@ -5,7 +5,7 @@
  */
 import { broadcastInDim } from "../../primitives/shape.js";
 import { concatenate, slice, unstack } from "../../primitives/slice.js";
-import { dimEquals, type Shape } from "../ir/dims.js";
+import { dimEquals, type Dim, type Shape } from "../ir/dims.js";
 import type { ShapedArray } from "../ir/aval.js";
 import {
   closedJaxpr,
@@ -13,6 +13,7 @@ import {
   type Atom,
   type ClosedJaxpr,
   type Equation,
+  type Literal,
   type Var,
 } from "../ir/jaxpr.js";
 import { erased, type Primitive } from "../ir/primitive.js";
@@ -149,14 +150,14 @@ class Joiner {
   /** Side-by-side weights and biases; they depend on inputs only, so they come first. */
   readonly #prelude: Equation[] = [];
   readonly #sideBySide = new Map<string, Var>();
+  readonly #zerosOf = new Map<Dim, Var>();
   readonly #identity = new Map<Var, number>();
   readonly #replaced = new Map<Equation, readonly Equation[]>();
 
   join(products: readonly Product[], order: ReadonlyMap<Equation, number>): void {
     const first = earliest(products, order);
     if (first === undefined) return;
-    const biases = products.flatMap(({ biased }) => biased ?? []);
-    const withBias = biases.length === products.length;
+    const withBias = products.some(({ biased }) => biased !== null);
     const sizes = products.map(({ weight }) => weight.aval.shape[1] ?? 0);
     if (!sizes.every((size) => typeof size === "number")) return;
     const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -172,43 +173,44 @@ class Joiner {
     });
     const whole = newVar(aval(first.equation));
     const made: Equation[] = [{ ...first.equation, inputs: [first.x, weight], outputs: [whole] }];
-    const result = withBias ? this.#addBias(biases, whole, made) : whole;
+    const result = withBias ? this.#addBias(products, whole, made) : whole;
     let start = 0;
     products.forEach((product, index) => {
-      const target = withBias ? product.biased?.equation : product.equation;
+      const target = product.biased?.equation ?? product.equation;
       const limit = start + (sizes[index] ?? 0);
-      if (target !== undefined) made.push(pieceOf(target, result, start, limit));
+      made.push(pieceOf(target, result, start, limit));
       start = limit;
     });
     for (const product of products) {
       this.#replaced.set(product.equation, []);
-      if (withBias && product.biased !== null) this.#replaced.set(product.biased.equation, []);
+      if (product.biased !== null) this.#replaced.set(product.biased.equation, []);
     }
     this.#replaced.set(first.equation, made);
   }
 
-  #addBias(
-    biases: readonly { readonly equation: Equation; readonly bias: Var }[],
-    whole: Var,
-    made: Equation[],
-  ): Var {
-    const [first] = biases;
-    if (first === undefined) return whole;
-    const bias = this.#concatenated(
-      biases.map((entry) => entry.bias),
-      0,
-      first.equation,
-    );
-    const { shape } = whole.aval;
-    const spread = newVar({ ...bias.aval, shape });
+  /** Adds the biases side by side, zeros where there is none. */
+  #addBias(products: readonly Product[], whole: Var, made: Equation[]): Var {
+    const first = products.find(({ biased }) => biased !== null)?.biased;
+    if (first === undefined || first === null) return whole;
+    const biases = products.map(({ biased, weight }) => biased?.bias ?? this.#zeros(weight, first));
+    const bias = this.#concatenated(biases, 0, first.equation);
     const sum = newVar(whole.aval);
-    const params = { shape, broadcast_dimensions: [shape.length - 1] };
-    made.push(equationLike(first.equation, erased(broadcastInDim), [bias], [spread], params), {
-      ...first.equation,
-      inputs: [whole, spread],
-      outputs: [sum],
-    });
+    made.push(...biasEquations(first.equation, whole, bias, sum));
     return sum;
+  }
+
+  /** Zeros for each column of a weight. */
+  #zeros(weight: Var, { equation, bias }: NonNullable<Product["biased"]>): Var {
+    const size = weight.aval.shape[1] ?? 0;
+    const known = this.#zerosOf.get(size);
+    if (known !== undefined) return known;
+    const aval = { ...bias.aval, shape: [size] };
+    const zeros = newVar(aval);
+    const zero: Literal = { kind: "literal", value: 0, aval: { ...aval, shape: [] } };
+    const params = { shape: [size], broadcast_dimensions: [] };
+    this.#prelude.push(equationLike(equation, erased(broadcastInDim), [zero], [zeros], params));
+    this.#zerosOf.set(size, zeros);
+    return zeros;
   }
 
   #concatenated(parts: readonly Var[], dimension: number, like: Equation): Var {
@@ -237,6 +239,17 @@ class Joiner {
     const rest = jaxpr.equations.flatMap((equation) => this.#replaced.get(equation) ?? [equation]);
     return closedJaxpr({ ...jaxpr, equations: [...this.#prelude, ...rest] }, consts);
   }
+}
+
+/** `sum = x + bias` with the bias spread over the last dimension. */
+function biasEquations(like: Equation, x: Var, bias: Var, sum: Var): readonly Equation[] {
+  const { shape } = x.aval;
+  const spread = newVar({ ...bias.aval, shape });
+  const params = { shape, broadcast_dimensions: [shape.length - 1] };
+  return [
+    equationLike(like, erased(broadcastInDim), [bias], [spread], params),
+    { ...like, inputs: [x, spread], outputs: [sum] },
+  ];
 }
 
 function equationLike(
@@ -299,7 +312,10 @@ function joinUnstacked(
     const source = beforeTransposition(x, axis, context);
     const whole = wholeProduct(first, source.x, source.axis, ordered);
     if (whole.length === 0) continue;
-    for (const product of ordered) replaced.set(product.equation, []);
+    for (const { equation: own, biased } of ordered) {
+      replaced.set(own, []);
+      if (biased !== null && hasSharedBias(ordered)) replaced.set(biased.equation, []);
+    }
     replaced.set(first.equation, whole);
   }
 }
@@ -335,6 +351,12 @@ function withJoined({ given, definitions }: Context): ReadonlySet<Atom> {
   return result;
 }
 
+/** Whether all steps add the same bias to their product. */
+function hasSharedBias(ordered: readonly Product[]): boolean {
+  const bias = ordered[0]?.biased?.bias;
+  return bias !== undefined && ordered.every(({ biased }) => biased?.bias === bias);
+}
+
 function wholeProduct(
   first: Product,
   x: Var,
@@ -350,14 +372,20 @@ function wholeProduct(
     [[rank - 1], [0]],
     [[], []],
   ];
-  const outputs = ordered.flatMap(({ equation }) => equation.outputs);
-  return [
-    {
-      ...first.equation,
-      inputs: [x, first.weight],
-      outputs: [whole],
-      params: { ...first.equation.params, dimension_numbers: dimensions },
-    },
-    equationLike(first.equation, erased(unstack), [whole], outputs, { axis }),
-  ];
+  const product: Equation = {
+    ...first.equation,
+    inputs: [x, first.weight],
+    outputs: [whole],
+    params: { ...first.equation.params, dimension_numbers: dimensions },
+  };
+  const unstacked = (result: Var, outputs: readonly Var[]): Equation =>
+    equationLike(first.equation, erased(unstack), [result], outputs, { axis });
+  if (first.biased === null || !hasSharedBias(ordered)) {
+    const outputs = ordered.flatMap(({ equation }) => equation.outputs);
+    return [product, unstacked(whole, outputs)];
+  }
+  const sum = newVar(whole.aval);
+  const outputs = ordered.flatMap(({ biased }) => biased?.equation.outputs ?? []);
+  const biased = biasEquations(first.biased.equation, whole, first.biased.bias, sum);
+  return [product, ...biased, unstacked(sum, outputs)];
 }
