@@ -2,7 +2,6 @@
  * From a program to a TensorFlow.js graph model: the stages in order. What users call is
  * re-exported by index.ts; writing to disk is src/node/saveModel.ts.
  */
-import { substituteProgram, type DimEnv } from "./ir/substitute.js";
 import { Jax2TfjsError } from "./ir/errors.js";
 import type { ClosedJaxpr } from "./ir/jaxpr.js";
 import type { Backend } from "./ir/tf.js";
@@ -14,6 +13,8 @@ import { modelJson, type Json, type ModelJson } from "./lower/modelJson.js";
 import { hostArray } from "./ir/hostArray.js";
 import { modelMetadata } from "./metadata.js";
 import { optimize } from "./passes/optimize.js";
+import type { SafetyCheck } from "./runtime/callSignature.js";
+import { specialise, type Sizes } from "./specialise.js";
 import { version } from "./version.js";
 
 /** All backends of TensorFlow.js that graph models run on. */
@@ -27,7 +28,12 @@ export interface ConvertOptions {
   /** Arrays for some of the inputs, which become named weights instead of inputs. */
   readonly parameters?: readonly BoundParameter[];
   /** Values for dimension variables: the model is then made for these sizes alone. */
-  readonly dimensions?: DimEnv;
+  readonly dimensions?: Sizes;
+  /**
+   * Checks that the saved model is to do without, in its graph and where a loader reads its
+   * specification. Default: none. JAX's counterpart: the `disabled_checks` of `jax.export.export`.
+   */
+  readonly disabledChecks?: readonly SafetyCheck[];
   /** Refuse a model that needs `executeAsync` (loops, conditionals). Default: false. */
   readonly sync?: boolean;
   /** Equations that unrolled loops may add. Default: 2000; 0 keeps all loops. */
@@ -62,19 +68,16 @@ export interface ConvertedModel {
 /**
  * Converts a program to a graph model.
  *
- * @param program an imported artifact
+ * @param source an imported artifact
  * @throws Jax2TfjsError naming the equation and its source line where the program holds what cannot
  * be converted (`no-tfjs-rule`, `missing-kernel`, `needs-async`, …)
  *
  * JAX's counterpart was `jax2tf.convert` followed by `tensorflowjs.converters.convert_jax`.
  */
-export function convert(program: Program, options: ConvertOptions = {}): ConvertedModel {
+export function convert(source: Program, options: ConvertOptions = {}): ConvertedModel {
   const backends = new Set(options.backends ?? allBackends);
-  const sized =
-    options.dimensions === undefined
-      ? program.jaxpr
-      : substituteProgram(program.jaxpr, options.dimensions);
-  const lowered = optimize(sized, {
+  const program = specialise(source, options.dimensions ?? new Map<string, number>());
+  const lowered = optimize(program.jaxpr, {
     level: options.optimize === false ? "required" : "full",
     ...(options.unrollBudget === undefined ? {} : { unrollBudget: options.unrollBudget }),
   });
@@ -101,7 +104,12 @@ export function convert(program: Program, options: ConvertOptions = {}): Convert
       { fix: "raise --unroll, or allow executeAsync by leaving out --sync" },
     );
   }
-  const metadata = modelMetadata(program, graph, { version, backends: [...backends], parameters });
+  const metadata = modelMetadata(program, graph, {
+    version,
+    backends: [...backends],
+    parameters,
+    disabledChecks: options.disabledChecks ?? [],
+  });
   return {
     graph,
     program: lowered,

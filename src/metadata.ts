@@ -9,11 +9,13 @@ import type { BoundParameter } from "./import/params/bind.js";
 import type { Program } from "./import/program.js";
 import type { Graph, SignatureEntry } from "./lower/graph.js";
 import type { Json } from "./lower/modelJson.js";
+import type { SafetyCheck } from "./runtime/callSignature.js";
 
 export interface MetadataOptions {
   readonly version: string;
   readonly backends: readonly Backend[];
   readonly parameters: ReadonlyMap<number, BoundParameter>;
+  readonly disabledChecks: readonly SafetyCheck[];
 }
 
 /** The `userDefinedMetadata` of model.json; ours is under the key `jax2tfjs`. */
@@ -51,6 +53,7 @@ export function modelMetadata(program: Program, graph: Graph, options: MetadataO
       outTree: program.outTree,
       dimensionVariables: program.dimensionVariables,
       constraints: program.constraints,
+      ...(options.disabledChecks.length === 0 ? {} : { disabledChecks: options.disabledChecks }),
       warnings: program.warnings,
     },
   };

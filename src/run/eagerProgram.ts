@@ -16,7 +16,7 @@ import type { Program, ProgramValue } from "../import/program.js";
 import { EagerRunner, type EagerValue, type EquationEvent } from "../lower/eager.js";
 import { optimize } from "../passes/optimize.js";
 import type { LoadedProgram } from "./loaded.js";
-import { argumentPaths } from "./argumentPaths.js";
+import { argumentPaths } from "../runtime/argumentPaths.js";
 import {
   checkArguments,
   dimPlanOf,

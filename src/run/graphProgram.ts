@@ -36,11 +36,12 @@ export function loadModelFiles(files: ModelFiles): LoadedProgram {
 class GraphProgram implements LoadedProgram {
   readonly signature: ModelInterface;
   readonly #model: GraphModel<tf.io.IOHandlerSync>;
-  readonly #plan: DimPlan;
+  readonly #plan: DimPlan | null;
 
   constructor(files: ModelFiles) {
     this.signature = interfaceOf(files.description);
-    this.#plan = dimPlanOf(this.signature);
+    const isChecked = this.signature.disabledChecks?.includes("shape_assertions") !== true;
+    this.#plan = isChecked ? dimPlanOf(this.signature) : null;
     const artifacts = artifactsOf(files) as tf.io.ModelArtifacts;
     try {
       this.#model = loadGraphModelSync(tf.io.fromMemorySync(artifacts));

@@ -5,10 +5,12 @@
 import { isDType, type DType } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import type { ConvertedModel } from "../convert.js";
-import type { TreeDescription } from "../import/program.js";
 import { weightBytes, weightsByteLength } from "../lower/modelJson.js";
-import { argumentPaths } from "./argumentPaths.js";
-import { storedDType, type CallSignature, type SignatureLeaf } from "./signature.js";
+import type { SignatureLeaf } from "../runtime/callSignature.js";
+import { corrupt, list, record, text, type JsonRecord } from "../runtime/json.js";
+import { asyncOps, interfaceOfMetadata, type ModelInterface } from "../runtime/modelInterface.js";
+
+export type { ModelInterface } from "../runtime/modelInterface.js";
 
 /** One tensor of the signature of a model. */
 export interface TensorInfo {
@@ -31,7 +33,7 @@ export interface WeightEntry {
   /** The dtype in the weight files, where another converter quantized it. */
   readonly storedDtype: string;
   /** The entry as model.json has it. */
-  readonly json: Json;
+  readonly json: JsonRecord;
 }
 
 /** What model.json holds, checked as far as it is used. */
@@ -107,28 +109,6 @@ export function artifactsOf({ description, weightData }: ModelFiles): GraphModel
   };
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-const corrupt = (reason: string): Jax2TfjsError =>
-  new Jax2TfjsError("model-corrupt", `model.json is damaged: ${reason}`, {
-    fix: "convert the model again",
-  });
-
-function record(value: unknown, what: string): Json {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
-  throw corrupt(`${what} is no object`);
-}
-
-function list(value: unknown, what: string): readonly unknown[] {
-  if (Array.isArray(value)) return value as readonly unknown[];
-  throw corrupt(`${what} is no list`);
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value === "string") return value;
-  throw corrupt(`${what} is no text`);
-}
-
 /**
  * Reads the content of a model.json.
  *
@@ -182,7 +162,7 @@ function readNodes(value: unknown, what: string): readonly TopologyNode[] {
 
 function readSizes(value: unknown): readonly number[] {
   return list(value, "a shape").map((size) => {
-    const number = typeof size === "object" && size !== null ? (size as Json).size : size;
+    const number = typeof size === "object" && size !== null ? (size as JsonRecord).size : size;
     const parsed = typeof number === "string" ? Number(number) : number;
     if (typeof parsed === "number" && Number.isInteger(parsed) && parsed >= -1) return parsed;
     throw corrupt("a size is no number");
@@ -226,85 +206,11 @@ function readWeight(value: unknown): WeightEntry {
   };
 }
 
-/** How a model is called: its signature, and the tensors that each leaf is made of. */
-export interface ModelInterface extends CallSignature {
-  /** Per input, the keys of its tensors in the model's signature: two for a complex pair. */
-  readonly inputKeys: readonly (readonly string[])[];
-  readonly outputKeys: readonly (readonly string[])[];
-  readonly needsAsync: boolean;
-}
-
-interface MetadataLeaf extends SignatureLeaf {
-  /** Null for a bound parameter. */
-  readonly keys: readonly string[] | null;
-}
-
-/** Leaves of the metadata; `paths` has what JAX's messages call them, where it is known. */
-function readLeaves(
-  value: unknown,
-  what: string,
-  paths: readonly string[] = [],
-): readonly MetadataLeaf[] {
-  return list(value, what).map((item, index) => {
-    const { name, dtype, shape, tensors } = record(item, what);
-    const element = text(dtype, "a dtype");
-    if (!isDType(element)) throw corrupt(`${element} is no dtype`);
-    const leafName = text(name, "a name");
-    return {
-      name: leafName,
-      path: paths[index] ?? leafName,
-      dtype: storedDType(element),
-      shape: list(shape, "a shape").map((size) => {
-        if (typeof size === "number" || typeof size === "string") return size;
-        throw corrupt("a size is neither number nor text");
-      }),
-      keys: tensors === undefined ? null : list(tensors, "tensors").map((key) => text(key, "key")),
-    };
-  });
-}
-
-/** Deeper trees are no JAX program's. */
-const deepestTree = 500;
-
-/** A pytree in the metadata. */
-function readTree(value: unknown, depth = 0): TreeDescription {
-  const { kind, keys, name, fields, children } = record(value, "a tree");
-  const known = ["leaf", "none", "tuple", "list", "dict", "custom"] as const;
-  const found = known.find((item) => item === kind);
-  if (found === undefined || depth > deepestTree) throw corrupt("a tree of unknown kind");
-  const texts = (items: unknown): readonly string[] =>
-    list(items, "the keys of a tree").map((item) => text(item, "a key of a tree"));
-  return {
-    kind: found,
-    ...(keys === undefined ? {} : { keys: texts(keys) }),
-    ...(typeof name === "string" ? { name } : {}),
-    ...(fields === undefined ? {} : { fields: texts(fields) }),
-    children: list(children ?? [], "the children of a tree").map((child) =>
-      readTree(child, depth + 1),
-    ),
-  };
-}
-
-/** Ops that only `executeAsync` runs: loops, conditionals and data-dependent sizes. */
-const asyncOps = new Set(["StatelessWhile", "While", "StatelessIf", "If", "Switch", "Merge"]);
-
 /** How a model is called, from the metadata of jax2tfjs or, without them, from its signature. */
 export function interfaceOf(description: ModelDescription): ModelInterface {
   const { metadata } = description;
   if (metadata === null) return foreignInterface(description);
-  const paths = metadata.inTree === undefined ? [] : argumentPaths(readTree(metadata.inTree));
-  const inputs = readLeaves(metadata.inputs, "inputs", paths);
-  const outputs = readLeaves(metadata.outputs, "outputs");
-  const fed = inputs.filter((leaf) => leaf.keys !== null);
-  return {
-    inputs: fed,
-    outputs,
-    allInputs: inputs,
-    constraints: list(metadata.constraints ?? [], "constraints").map((item) => text(item, "it")),
-    inputKeys: fed.map((leaf) => leaf.keys ?? []),
-    outputKeys: outputs.map((leaf) => leaf.keys ?? []),
-    needsAsync: metadata.execute === "executeAsync",
-  };
+  return interfaceOfMetadata(metadata);
 }
 
 /** A model of another converter: one leaf per tensor, unknown sizes as variables of their own. */
@@ -330,6 +236,9 @@ function foreignInterface(description: ModelDescription): ModelInterface {
     constraints: [],
     inputKeys: inputs.map(({ name }) => [name]),
     outputKeys: outputs.map(({ name }) => [name]),
+    inputPositions: inputs.map((_, index) => index),
+    inTree: null,
+    outTree: null,
     needsAsync: nodes.some(({ op }) => asyncOps.has(op)),
   };
 }

@@ -1,52 +1,28 @@
 /**
- * What a program or a saved model takes and gives, and the checks of a call against it. Made from
- * an imported program or from a model's metadata; used by everything in this folder.
+ * Arrays in memory against what a program or a saved model takes: dtypes that serve for others, and
+ * the checks of a call. Used by everything in this folder and by the command line.
  */
-import { kindOf, type DType } from "../ir/dtypes.js";
-import { Jax2TfjsError } from "../ir/errors.js";
+import type { DType } from "../ir/dtypes.js";
+import type { Jax2TfjsError } from "../ir/errors.js";
 import { fromNumbers, hostArray, valuesOf, type HostArray } from "../ir/hostArray.js";
-import { checkCall, planFromSpecification, type DimPlan } from "../ir/shapeSpec.js";
+import type { DimPlan } from "../ir/shapeSpec.js";
+import {
+  argumentProblem,
+  checkCallArguments,
+  type CheckedArgument,
+  type SignatureLeaf,
+} from "../runtime/callSignature.js";
 
-/** One flattened argument or result. */
-export interface SignatureLeaf {
-  /** Its name in the signature of the model. */
-  readonly name: string;
-  /** What messages call it, as JAX does: `args[0]['image']`. */
-  readonly path: string;
-  /** The element type in JAX; typed PRNG keys are their uint32 words. */
-  readonly dtype: DType;
-  /** Sizes; a text is a symbolic dimension. */
-  readonly shape: readonly (number | string)[];
-}
-
-/** What a call must fit. */
-export interface CallSignature {
-  /** The arguments to feed, in flattened order, without bound parameters. */
-  readonly inputs: readonly SignatureLeaf[];
-  readonly outputs: readonly SignatureLeaf[];
-  /** All arguments, bound ones included: dimension variables may only be in these. */
-  readonly allInputs: readonly SignatureLeaf[];
-  /** Constraints on the dimension variables, such as `b >= 4`. */
-  readonly constraints: readonly string[];
-}
-
-/** `float32[b,32]`. */
-export function leafType(leaf: Pick<SignatureLeaf, "dtype" | "shape">): string {
-  return `${leaf.dtype}[${leaf.shape.join(",")}]`;
-}
-
-/** A shape as Python prints a tuple: JAX's messages have it so. */
-export function tupleText(shape: readonly (number | string)[]): string {
-  return shape.length === 1 ? `(${shape[0] ?? ""},)` : `(${shape.join(", ")})`;
-}
-
-/** The plan that computes dimension variables from the shapes of the arguments that are fed. */
-export function dimPlanOf(signature: CallSignature): DimPlan {
-  return planFromSpecification({
-    arguments: signature.inputs.map(({ path, shape }) => ({ name: path, shape })),
-    constraints: signature.constraints,
-  });
-}
+export {
+  dimPlanOf,
+  leafType,
+  safetyChecks,
+  storedDType,
+  tupleText,
+  type CallSignature,
+  type SafetyCheck,
+  type SignatureLeaf,
+} from "../runtime/callSignature.js";
 
 /** Dtypes that JAX narrows when 64-bit types are disabled, its default. */
 const narrowed: Readonly<Partial<Record<DType, DType>>> = {
@@ -55,12 +31,6 @@ const narrowed: Readonly<Partial<Record<DType, DType>>> = {
   uint64: "uint32",
   complex128: "complex64",
 };
-
-/** The dtype under which a leaf of a typed key or of float0 is stored. */
-export function storedDType(dtype: DType): DType {
-  if (kindOf(dtype) === "key") return "uint32";
-  return dtype === "float0" ? "bool" : dtype;
-}
 
 /** True if the bytes of `array` are those of the leaf's dtype, under a name that NumPy knows. */
 function sameBits(dtype: DType, array: HostArray): boolean {
@@ -85,27 +55,14 @@ export function fitInput(leaf: SignatureLeaf, array: HostArray): HostArray | und
   return undefined;
 }
 
-/** What is wrong with one argument by itself, in JAX's words; undefined if nothing is. */
-function problemOf(leaf: SignatureLeaf, array: HostArray): Jax2TfjsError | undefined {
-  const shapes = `expected ${tupleText(leaf.shape)} and called with ${tupleText(array.shape)}`;
-  if (array.shape.length !== leaf.shape.length) {
-    return new Jax2TfjsError("shape-mismatch", `Rank mismatch for ${leaf.path}: ${shapes}`);
-  }
-  const fits = narrowed[array.dtype] === leaf.dtype || narrowed[leaf.dtype] === array.dtype;
-  if (array.dtype !== leaf.dtype && !sameBits(leaf.dtype, array) && !fits) {
-    return new Jax2TfjsError(
-      "dtype-mismatch",
-      `Dtype mismatch for ${leaf.path}: expected ${leaf.dtype} and called with ${array.dtype}`,
-    );
-  }
-  const axis = leaf.shape.findIndex(
-    (size, position) => typeof size === "number" && size !== array.shape[position],
-  );
-  if (axis < 0) return undefined;
-  return new Jax2TfjsError(
-    "shape-mismatch",
-    `Shape mismatch for ${leaf.path}.shape[${axis}] (expected same constant): ${shapes}`,
-  );
+function checkedArgument(leaf: SignatureLeaf, array: HostArray): CheckedArgument {
+  const { shape, dtype } = array;
+  const isNarrowed = narrowed[dtype] === leaf.dtype || narrowed[leaf.dtype] === dtype;
+  return {
+    shape,
+    dtype,
+    dtypeFits: dtype === leaf.dtype || isNarrowed || sameBits(leaf.dtype, array),
+  };
 }
 
 /** All arguments that do not fit by themselves; symbolic sizes are not looked at. */
@@ -115,7 +72,8 @@ export function argumentProblems(
 ): readonly Jax2TfjsError[] {
   return leaves.flatMap((leaf, index) => {
     const array = arrays[index];
-    const problem = array === undefined ? undefined : problemOf(leaf, array);
+    const problem =
+      array === undefined ? undefined : argumentProblem(leaf, checkedArgument(leaf, array));
     return problem === undefined ? [] : [problem];
   });
 }
@@ -123,25 +81,20 @@ export function argumentProblems(
 /**
  * Checks the arguments of a call.
  *
+ * @param plan null where `shape_assertions` are switched off
  * @returns the values of the dimension variables
  * @throws Jax2TfjsError `shape-mismatch`, `dtype-mismatch` with JAX's message for the first
  * argument that does not fit, a size that disagrees with others, or a constraint
  */
 export function checkArguments(
-  plan: DimPlan,
+  plan: DimPlan | null,
   leaves: readonly SignatureLeaf[],
   arrays: readonly HostArray[],
 ): ReadonlyMap<string, number> {
-  if (arrays.length !== leaves.length) {
-    throw new Jax2TfjsError(
-      "shape-mismatch",
-      `Expected ${leaves.length} arguments and called with ${arrays.length}.`,
-    );
-  }
-  const [problem] = argumentProblems(leaves, arrays);
-  if (problem !== undefined) throw problem;
-  return checkCall(
-    plan,
-    arrays.map((array) => array.shape),
-  );
+  const args = arrays.map((array, index): CheckedArgument => {
+    const leaf = leaves[index];
+    const { shape, dtype } = array;
+    return leaf === undefined ? { shape, dtype, dtypeFits: false } : checkedArgument(leaf, array);
+  });
+  return checkCallArguments(plan, leaves, args);
 }

@@ -2,7 +2,7 @@
  * What JAX's messages call the arguments of an exported function: `args[0]['image']`, `kwargs['k']`.
  * Made from the pytree of the arguments, of a program or in a model's metadata.
  */
-import type { TreeDescription } from "../import/program.js";
+import type { TreeDescription } from "./pytree.js";
 
 /** Python's `repr` of a string of printable characters. */
 function pythonString(text: string): string {
