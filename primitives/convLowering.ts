@@ -3,13 +3,22 @@
  * [spatial..., input features, output features], as tfjs convolution nodes: reduces every
  * combination of strides, padding, dilations and groups to what the kernels do. Called by conv.ts.
  */
-import { addDims, dilateDim, floordivDims, mulDims, subDims, type Shape } from "../src/ir/dims.js";
+import {
+  addDims,
+  dilateDim,
+  floordivDims,
+  mulDims,
+  subDims,
+  tryCompare,
+  type Dim,
+  type Shape,
+} from "../src/ir/dims.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { convolveGroups } from "./convGroups.js";
 import { node2D, nodePadding, outputSizes, withSpatial, type Convolution } from "./convNode.js";
 import { transposedConvolution } from "./convTransposed.js";
-import { at, staticSize, upTo } from "./support.js";
+import { at, upTo } from "./support.js";
 import {
   greatestCommonDivisor,
   padOrCut,
@@ -92,7 +101,16 @@ function convolveSpacedOut(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution)
     const factor = at(conv.lhsDilation, dim);
     if (factor === 1 || x.shape[dim + 1] === 1) return [low, high];
     spaced = spaceOut(tf, spaced, dim + 1, factor, 0);
-    return [low, addDims(high, 1 - factor)];
+    const size = at(x.shape, dim + 1);
+    if (tryCompare(size, ">=", 1) === true) return [low, addDims(high, 1 - factor)];
+    // Without elements there is nothing behind the last one to take away.
+    const exact = spaced.shape.with(dim + 1, dilateDim(size, factor));
+    spaced = tf.slice(
+      spaced,
+      exact.map(() => 0),
+      exact,
+    );
+    return [low, high];
   });
   return convolve(tf, spaced, filter, {
     ...conv,
@@ -195,42 +213,14 @@ function convolve3D(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tenso
 
 /**
  * One spatial dimension less: the taps of the first one become input features, its windows join
- * the batch.
+ * the batch. With an unknown number of taps (the filter may be a cotangent) all are taken at once,
+ * for one window after the other.
  */
 function foldSpatial(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tensor {
-  const taps = staticSize(at(filter.shape, 0));
-  if (taps === null) {
-    throw new Jax2TfjsError(
-      "symbolic-size",
-      "conv_general_dilated with more than three spatial dimensions (or three and groups) takes " +
-        "filters of static size only",
-    );
-  }
-  const [count, ...otherSizes] = outputSizes(x.shape, filter.shape, conv);
-  const windows = count ?? 0;
+  const [taps, windows] = [at(filter.shape, 0), at(outputSizes(x.shape, filter.shape, conv), 0)];
   const noPadding = x.shape.map((): PaddingPair => [0, 0]);
   const padded = padOrCut(tf, x, replaced(noPadding, 1, at(conv.padding, 0)), 0);
-  const slices = upTo(taps).map((tap) =>
-    takeEvery(tf, padded, [
-      {
-        axis: 1,
-        begin: tap * at(conv.rhsDilation, 0),
-        count: windows,
-        stride: at(conv.strides, 0),
-      },
-    ]),
-  );
-  const [batch = 0, , ...others] = x.shape;
-  const features = others.at(-1) ?? 0;
-  const spatial = others.slice(0, -1);
-  const rows = mulDims(batch, windows);
-  const groups = conv.featureGroups;
-  const each = floordivDims(features, groups);
-  // Input features of one group must stay together: [taps, groups, each] to [groups, taps, each].
-  const parts = slices.map((slice) => tf.reshape(slice, [rows, ...spatial, groups, 1, each]));
-  const rank = spatial.length + 4;
-  const joined = parts.length === 1 ? at(parts, 0) : tf.concat(parts, rank - 2);
-  const folded = tf.reshape(joined, [rows, ...spatial, mulDims(features, taps)]);
+  const [stride, dilation] = [at(conv.strides, 0), at(conv.rhsDilation, 0)];
   const filterRank = filter.shape.length;
   const order = [...upTo(filterRank - 3).map((dim) => dim + 1), 0, filterRank - 2, filterRank - 1];
   const inputFeatures = mulDims(at(filter.shape, filterRank - 2), taps);
@@ -239,12 +229,65 @@ function foldSpatial(tf: Tf, x: Tensor, filter: Tensor, conv: Convolution): Tens
     inputFeatures,
     at(filter.shape, filterRank - 1),
   ]);
-  const result = convolve(tf, folded, foldedFilter, {
+  const rest: Convolution = {
     ...conv,
     strides: conv.strides.slice(1),
     padding: conv.padding.slice(1),
     lhsDilation: conv.lhsDilation.slice(1),
     rhsDilation: conv.rhsDilation.slice(1),
+  };
+  const batch = at(x.shape, 0);
+  if (typeof taps === "number") {
+    const slices = upTo(taps).map((tap) =>
+      takeEvery(tf, padded, [{ axis: 1, begin: tap * dilation, count: windows, stride }]),
+    );
+    const folded = joinTaps(tf, slices, mulDims(batch, windows), conv.featureGroups);
+    const result = convolve(tf, folded, foldedFilter, rest);
+    return tf.reshape(result, [batch, windows, ...result.shape.slice(1)]);
+  }
+  if (typeof windows !== "number") {
+    throw new Jax2TfjsError(
+      "symbolic-size",
+      "conv_general_dilated with more than three spatial dimensions (or three and groups) takes " +
+        "filters or results of static size only",
+    );
+  }
+  const results = upTo(windows).map((window) => {
+    const slice: AxisSlice = { axis: 1, begin: window * stride, count: taps, stride: dilation };
+    const folded = tapsAsFeatures(tf, takeEvery(tf, padded, [slice]), conv.featureGroups);
+    const result = convolve(tf, folded, foldedFilter, rest);
+    return tf.reshape(result, [batch, 1, ...result.shape.slice(1)]);
   });
-  return tf.reshape(result, [batch, windows, ...otherSizes, result.shape.at(-1) ?? 0]);
+  return results.length === 1 ? at(results, 0) : tf.concat(results, 1);
+}
+
+/** Slices [batch, windows, ..., features], one for each tap, as [rows, ..., taps features]. */
+function joinTaps(tf: Tf, slices: readonly Tensor[], rows: Dim, groups: number): Tensor {
+  const others = at(slices, 0).shape.slice(2);
+  const features = others.at(-1) ?? 0;
+  const spatial = others.slice(0, -1);
+  const each = floordivDims(features, groups);
+  // Input features of one group must stay together: [taps, groups, each] to [groups, taps, each].
+  const parts = slices.map((slice) => tf.reshape(slice, [rows, ...spatial, groups, 1, each]));
+  const rank = spatial.length + 4;
+  const joined = parts.length === 1 ? at(parts, 0) : tf.concat(parts, rank - 2);
+  return tf.reshape(joined, [rows, ...spatial, mulDims(features, slices.length)]);
+}
+
+/** All taps of one window, [batch, taps, ..., features], as [batch, ..., taps features]. */
+function tapsAsFeatures(tf: Tf, slice: Tensor, groups: number): Tensor {
+  const [batch = 0, taps = 0, ...others] = slice.shape;
+  const features = others.at(-1) ?? 0;
+  const spatial = others.slice(0, -1);
+  const split = tf.reshape(slice, [
+    batch,
+    taps,
+    ...spatial,
+    groups,
+    floordivDims(features, groups),
+  ]);
+  const last = spatial.length + 2;
+  const places = spatial.map((_, dim) => dim + 2);
+  const moved = tf.transpose(split, [0, ...places, last, 1, last + 1]);
+  return tf.reshape(moved, [batch, ...spatial, mulDims(features, taps)]);
 }

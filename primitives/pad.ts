@@ -93,10 +93,10 @@ function spread(
     ],
     value,
   );
-  const long = mulDims(size, interior + 1);
-  const apart = tf.reshape(widened, [outer, long, inner]);
-  const cut = tf.slice(apart, [0, 0, 0], [outer, subDims(long, interior), inner]);
-  return tf.reshape(cut, withSize(x.shape, axis, subDims(long, interior)));
+  const apart = tf.reshape(widened, [outer, mulDims(size, interior + 1), inner]);
+  const long = dilatedSize(size, interior + 1);
+  const cut = tf.slice(apart, [0, 0, 0], [outer, long, inner]);
+  return tf.reshape(cut, withSize(x.shape, axis, long));
 }
 
 const negative = (dim: Dim): Dim => maxDim(negDim(dim), 0);
@@ -111,21 +111,27 @@ export function padWith(tf: Tf, x: Tensor, config: PaddingConfig, value: number 
   const cutLow = config.map(([low]) => negative(low));
   const cutHigh = config.map(([, high]) => negative(high));
   const amounts = config.map(([low, high]) => [positive(low), positive(high)] as const);
-  const cut = (tensor: Tensor): Tensor => {
-    const size = tensor.shape.map((dim, axis) =>
-      subDims(subDims(dim, at(cutLow, axis)), at(cutHigh, axis)),
-    );
-    return shapeEquals(size, tensor.shape) ? tensor : tf.slice(tensor, cutLow, size);
-  };
+  const cutTo = (tensor: Tensor, size: Shape): Tensor =>
+    shapeEquals(size, tensor.shape) ? tensor : tf.slice(tensor, cutLow, size);
   const padded = (tensor: Tensor): Tensor =>
     amounts.every(([low, high]) => low === 0 && high === 0)
       ? tensor
       : tf.pad(tensor, amounts, value);
-  // Cutting first is cheaper, but more may be cut than the array has without its padding.
-  const cutFits = spreadOut.shape.every(
-    (dim, axis) => tryCompare(dim, ">=", addDims(at(cutLow, axis), at(cutHigh, axis))) === true,
+  const kept = spreadOut.shape.map((dim, axis) =>
+    subDims(subDims(dim, at(cutLow, axis)), at(cutHigh, axis)),
   );
-  return cutFits ? padded(cut(spreadOut)) : cut(padded(spreadOut));
+  // Cutting first is cheaper, but more may be cut than the array has without its padding, and
+  // symbolic amounts may turn out as either.
+  const isEither = config.some(([low, high]) =>
+    [low, high].some((amount) => negative(amount) !== 0 && positive(amount) !== 0),
+  );
+  const cutFits = kept.every((size) => tryCompare(size, ">=", 0) === true);
+  if (cutFits && !isEither) return padded(cutTo(spreadOut, kept));
+  const size = spreadOut.shape.map((dim, axis) => {
+    const [low, high] = at(config, axis);
+    return addDims(dim, addDims(low, high));
+  });
+  return cutTo(padded(spreadOut), size);
 }
 
 /** Bool tensor that broadcasts to the result: true where an element of the operand is. */

@@ -16,6 +16,7 @@ import {
   type Shape,
 } from "../src/ir/dims.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
+import { at } from "./support.js";
 
 export type PaddingPair = readonly [low: Dim, high: Dim];
 
@@ -48,18 +49,26 @@ export function padOrCut(
   padding: readonly PaddingPair[],
   value: number | boolean,
 ): Tensor {
-  const cut = (amount: Dim): Dim => (isNegative(amount) ? mulDims(amount, -1) : 0);
-  const add = (amount: Dim): Dim => (isNegative(amount) ? 0 : amount);
+  const cut = (amount: Dim): Dim => maxDim(mulDims(amount, -1), 0);
+  const add = (amount: Dim): Dim => maxDim(amount, 0);
   const begin = padding.map(([low]) => cut(low));
-  const size = x.shape.map((dim, axis) =>
-    subDims(dim, addDims(begin[axis] ?? 0, cut(padding[axis]?.[1] ?? 0))),
-  );
-  const isCut = size.some((dim, axis) => !dimEquals(dim, x.shape[axis] ?? 0));
-  const cutTensor = isCut ? tf.slice(x, begin, size) : x;
   const added = padding.map(([low, high]): PaddingPair => [add(low), add(high)]);
-  return added.some(([low, high]) => low !== 0 || high !== 0)
-    ? tf.pad(cutTensor, added, value)
-    : cutTensor;
+  const isEither = padding.some((pair) =>
+    pair.some((amount) => cut(amount) !== 0 && add(amount) !== 0),
+  );
+  const padded = (tensor: Tensor): Tensor =>
+    added.some(([low, high]) => low !== 0 || high !== 0) ? tf.pad(tensor, added, value) : tensor;
+  const sliced = (tensor: Tensor, size: Shape): Tensor =>
+    shapeEquals(size, tensor.shape) ? tensor : tf.slice(tensor, begin, size);
+  if (isEither) {
+    // Symbolic amounts that turn out as either: the size says what is left.
+    const size = x.shape.map((dim, axis) => addDims(dim, addDims(...at(padding, axis))));
+    return sliced(padded(x), size);
+  }
+  const size = x.shape.map((dim, axis) =>
+    subDims(dim, addDims(at(begin, axis), cut(at(padding, axis)[1]))),
+  );
+  return padded(sliced(x, size));
 }
 
 /** `count` elements along an axis, every `stride`-th from `begin` on. */
