@@ -249,7 +249,7 @@ class DimensionSolver {
   #solve(tf: Tf, name: string, { tensor, axis, dim }: SizeSource, slope: number): Tensor {
     const rank = tensor.shape.length;
     const shape = this.core.emitOne("Shape", [tensor], {}, { dtype: "int32", shape: [rank] });
-    const size = tf.reshape(tf.slice(shape, [axis], [1]), []);
+    const size = tf.gather(shape, tf.scalar(axis, "int32"), 0);
     const rest = subDims(dim, mulDims(variableDim(name, dim.scope), slope));
     const shifted = rest === 0 ? size : tf.binary("Sub", size, tf.dim(rest));
     if (slope === 1) return shifted;

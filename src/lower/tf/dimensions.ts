@@ -14,6 +14,7 @@ import {
   type DimExpr,
   type Shape,
 } from "../../ir/dims.js";
+import { toNumbers } from "../../ir/hostArray.js";
 import type { Tensor, Tf } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
 
@@ -78,13 +79,17 @@ export function dimensionOps(core: GraphCore, variable: VariableSource): Dimensi
 
   const dim = (size: Dim): Tensor => (isSymbolic(size) ? expression(size) : scalar(size));
 
-  /** A scalar as a vector of one element; a size that was cut from a shape as such is one already. */
-  function asVector(scalarTensor: Tensor): Tensor {
-    const producer = core.producer(scalarTensor);
-    const origin = producer?.op === "Reshape" ? producer.inputs[0] : undefined;
-    if (origin?.shape.length === 1 && origin.shape[0] === 1) return origin;
-    const inputs = [scalarTensor, core.numbers([1], "int32", [1])];
-    return core.emitOne("Reshape", inputs, {}, { dtype: "int32", shape: [1] });
+  /** A scalar as a vector of one element; a size of a tensor is cut from its shape as one. */
+  function asVector(size: Tensor): Tensor {
+    const vector = { dtype: "int32", shape: [1] } as const;
+    const one = core.numbers([1], "int32", [1]);
+    const producer = core.producer(size);
+    const [shape, axis] = producer?.op === "GatherV2" ? producer.inputs : [];
+    if (shape === undefined || core.producer(shape)?.op !== "Shape") {
+      return core.emitOne("Reshape", [size, one], {}, vector);
+    }
+    const begin = core.numbers(axis?.value ? toNumbers(axis.value) : [0], "int32", [1]);
+    return core.emitOne("Slice", [shape, begin, one], {}, vector);
   }
 
   function shapeVector(shape: Shape): Tensor {
