@@ -1,6 +1,6 @@
 /**
- * The public interface of jax2tfjs: read what `jax.export` wrote, convert it to a TensorFlow.js graph
- * model, run it, save it.
+ * The public interface of jax2tfjs: read what `jax.export` wrote, or trace functions written here in
+ * JAX's style; transform them, convert them to TensorFlow.js graph models, run them, save them.
  *
  * ```ts
  * import { readFileSync } from "node:fs";
@@ -13,16 +13,22 @@
  * file.close();
  * ```
  *
- * Works in Node and, but for the functions that say so, in browsers. tfjs is loaded when something
- * runs, not by an import of this module.
+ * Works in Node and, but for the functions that say so, in browsers.
  */
-import type { ConvertedModel } from "./convert.js";
+import "./run/install.js";
+import type { Traceable } from "./api/types.js";
+import { convert as convertProgram, type ConvertedModel, type ConvertOptions } from "./convert.js";
 import type { ParameterFile } from "./import/params/parameterFile.js";
 import type * as NodeParameters from "./import/params/nodeFile.js";
 import type { Program } from "./import/program.js";
 import type * as NodeBackends from "./node/backends.js";
 import type * as NodeSaving from "./node/saveModel.js";
 import type { EagerOptions } from "./run/eagerProgram.js";
+import {
+  convertFunction,
+  type ConvertedFunction,
+  type ConvertFunctionOptions,
+} from "./run/convertFunction.js";
 import type { LoadedProgram } from "./run/loaded.js";
 
 export { version } from "./version.js";
@@ -57,10 +63,27 @@ export type {
 export { readParameters } from "./import/params/readParameters.js";
 
 // Converting and saving.
-export { allBackends, convert, type ConvertedModel, type ConvertOptions } from "./convert.js";
+export { allBackends, type ConvertedModel, type ConvertOptions } from "./convert.js";
 export type { Backend } from "./ir/tf.js";
 export { modelArtifacts, type GraphModelArtifacts } from "./run/modelFiles.js";
 export type { SavedModel, SaveModelOptions } from "./node/saveModel.js";
+
+// Functions written here.
+export * from "./api/index.js";
+export {
+  exportFunction,
+  programFunction,
+  type ExportOptions,
+  type PolymorphicShapes,
+} from "./exportFunction.js";
+export { bindTree } from "./parameters.js";
+export type { ConvertedFunction, ConvertFunctionOptions } from "./run/convertFunction.js";
+export { ComplexArray } from "./run/evaluator.js";
+export type { ArrayData, ArrayLike, ArrayValue, NumberArray } from "./trace/arrays.js";
+export { Tracer } from "./trace/trace.js";
+export * as tree from "./tree/index.js";
+export { registerDataclass, registerPytreeNode } from "./tree/index.js";
+export { symbolicShape, type SymbolicShapeOptions } from "./ir/shapeSpec.js";
 
 // Arrays and running.
 export type { DType } from "./ir/dtypes.js";
@@ -71,6 +94,35 @@ export type { CallSignature, SignatureLeaf } from "./run/signature.js";
 export type { EagerOptions } from "./run/eagerProgram.js";
 export type { EagerValue, EquationEvent } from "./lower/eager.js";
 export type { NodeBackend } from "./node/backends.js";
+
+/**
+ * Converts a program to a graph model, to save it or to load it into tfjs.
+ *
+ * @throws Jax2TfjsError naming the equation and its source line where the program holds what cannot
+ * be converted (`no-tfjs-rule`, `missing-kernel`, `needs-async`, …)
+ *
+ * JAX's counterpart was `jax2tf.convert` followed by `tensorflowjs.converters.convert_jax`.
+ */
+export function convert(program: Program, options?: ConvertOptions): ConvertedModel;
+/**
+ * Converts a function to one on tensors of tfjs, which runs as one graph (with `eager`, equation by
+ * equation) and which tfjs can differentiate: `tf.grad`, `tf.variableGrads` and optimizers see JAX's
+ * derivative.
+ *
+ * JAX's counterpart was `jax2tf.convert`.
+ */
+export function convert<Args extends readonly unknown[], Result>(
+  f: Traceable<Args, Result>,
+  options?: ConvertFunctionOptions,
+): ConvertedFunction<Args, Result>;
+export function convert(
+  what: Program | Traceable<readonly unknown[], unknown>,
+  options: ConvertOptions & ConvertFunctionOptions = {},
+): ConvertedModel | ConvertedFunction<readonly unknown[], unknown> {
+  return typeof what === "function"
+    ? convertFunction(what, options)
+    : convertProgram(what, options);
+}
 
 /**
  * A module that only works in Node. Its name is put together here so that bundlers for browsers,

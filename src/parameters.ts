@@ -4,10 +4,14 @@
 import { bindParameters, type BindOptions, type BoundParameter } from "./import/params/bind.js";
 import type { ExpectedLeaf, PathEntry } from "./import/params/expected.js";
 import { parseKeyPath } from "./import/params/keyPath.js";
-import type { ParameterFile } from "./import/params/parameterFile.js";
+import type { ParameterFile, ParameterLeaf } from "./import/params/parameterFile.js";
 import type { Program, ProgramInput } from "./import/program.js";
 import { Jax2TfjsError } from "./ir/errors.js";
 import { printDim } from "./ir/dims.js";
+import { fromNumbers, isHostArray, type HostArray } from "./ir/hostArray.js";
+import type { ArrayValue, NumberArray } from "./trace/arrays.js";
+import { typeOf } from "./trace/trace.js";
+import { flattenWithPath } from "./tree/pytree.js";
 
 /** The arguments of a program: positions and keywords, in order. */
 export function argumentNames(program: Program): readonly string[] {
@@ -71,4 +75,45 @@ export function bindArgument(
   options: BindFileOptions = {},
 ): readonly BoundParameter[] {
   return bindParameters(expectedLeaves(program, options.argument), file, options);
+}
+
+/**
+ * Pairs the leaves of an argument with the arrays of a pytree, which become named weights of the
+ * model: `convert(program, { parameters: bindTree(program, params) })`.
+ *
+ * @param tree tensors, typed arrays or numbers in the containers that the program was traced with
+ * @throws ParameterMismatchError `params-mismatch`; Jax2TfjsError `no-such-argument`, `not-an-array`
+ */
+export function bindTree(
+  program: Program,
+  tree: unknown,
+  options: BindFileOptions = {},
+): readonly BoundParameter[] {
+  const leaves = flattenWithPath(tree)[0].map(({ path, value }): ParameterLeaf => {
+    const array = hostArrayOf(value);
+    const keys = (parseKeyPath(path)?.entries ?? [path]).map(String);
+    return {
+      name: keys.join("/"),
+      path: keys,
+      dtype: array.dtype,
+      shape: array.shape,
+      byteLength: array.bytes.length,
+      read: () => array.bytes,
+      pieces: () => [array.bytes],
+    };
+  });
+  return bindArgument(program, { leaves, format: "tree" }, options);
+}
+
+/** An array of any kind as bytes. */
+function hostArrayOf(value: unknown): HostArray {
+  if (isHostArray(value)) return value;
+  const { dtype, shape } = typeOf(value);
+  const numbers =
+    typeof value === "number" || typeof value === "bigint" || typeof value === "boolean"
+      ? [Number(value)]
+      : ArrayBuffer.isView(value)
+        ? (value as NumberArray)
+        : (value as ArrayValue).dataSync();
+  return fromNumbers(dtype, shape as readonly number[], numbers);
 }

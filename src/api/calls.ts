@@ -11,7 +11,7 @@ import type { Value } from "../ir/ops.js";
 import { printSource } from "../ir/print.js";
 import { describeValue, type ArrayData, type ArrayValue } from "../trace/arrays.js";
 import { callerSource } from "../trace/source.js";
-import { asValue, fromValue, traceProgram, typeOf } from "../trace/trace.js";
+import { asValue, fromValue, o, traceProgram, typeOf } from "../trace/trace.js";
 import {
   flatten,
   flattenWithPath,
@@ -142,7 +142,10 @@ export function traceCall(
     outTree = result.outTree;
     outPaths = result.leaves.map(({ path }) => path);
     return result.leaves.map(({ path, value }) =>
-      locate(`the result of ${name}`, path, () => asValue(value)),
+      // A result that JAX gives as float0 is written as int32 zeros, which tfjs can hold.
+      value instanceof Float0Array
+        ? o.full(value.shape, 0, "int32")
+        : locate(`the result of ${name}`, path, () => asValue(value)),
     );
   };
   const { program, captured } = traceProgram(body, avals, name, nameStack);

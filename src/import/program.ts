@@ -49,8 +49,8 @@ export type { ShapeAssertion } from "./stablehlo/moduleImporter.js";
 
 /** Where a program comes from. */
 export type ProgramSource = {
-  readonly format: "jax.export" | "stablehlo";
-  /** Who wrote the module, e.g. `StableHLO_v1.13.0`. */
+  readonly format: "jax.export" | "stablehlo" | "traced";
+  /** Who wrote the module, e.g. `StableHLO_v1.13.0`; of traced functions, jax2tfjs. */
   readonly producer: string;
   readonly bytecodeVersion: number;
   readonly callingConventionVersion: number | null;

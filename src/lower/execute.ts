@@ -3,7 +3,7 @@
  * what runs here is what a saved model would run. Used by eager mode, `run` and constant checks.
  */
 import { loadGraphModelSync, type GraphModel } from "@tensorflow/tfjs-converter";
-import { io, type Tensor as TfjsTensor } from "@tensorflow/tfjs-core";
+import { io, keep, type Tensor as TfjsTensor } from "@tensorflow/tfjs-core";
 import { Jax2TfjsError } from "../ir/errors.js";
 import type { Graph } from "./graph.js";
 import { topologyJson, weightBytes, weightsByteLength, weightSpecs } from "./modelJson.js";
@@ -37,6 +37,8 @@ export class GraphRunner {
         weightData: concatenatedWeights(graph),
       }),
     );
+    // A graph made inside of someone's tf.tidy outlives it.
+    for (const tensors of Object.values(this.#model.weights)) tensors.forEach((one) => keep(one));
   }
 
   /** Runs the graph on tensors in the order of its inputs; gives the outputs in theirs. */

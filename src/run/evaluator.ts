@@ -96,35 +96,24 @@ interface Compiled {
   readonly outputs: readonly ShapedArray[];
 }
 
-class TensorEvaluator {
+/** How a program is run on tensors. */
+export type RunProgram = (
+  program: ClosedJaxpr,
+  args: readonly EagerValue[],
+) => readonly EagerValue[];
+
+/** The graphs made so far, for all who run programs in this process. */
+class ProgramCache {
   readonly #compiled = new Map<string, Compiled>();
   readonly #steppers = new Map<Backend, EagerRunner>();
 
-  evaluate(program: ClosedJaxpr, inputs: readonly Value[]): readonly ArrayValue[] {
+  readonly run: RunProgram = (program, args) => {
     const backend = currentBackend();
     const compiled = this.#compile(program, backend);
-    const temporary: tf.Tensor[] = [];
-    try {
-      const args = inputs.map((value): EagerValue => ({
-        aval: value.aval,
-        tensors: argumentTensors(value, temporary),
-      }));
-      return this.#run(compiled, args, backend).map(keptArray);
-    } finally {
-      tf.dispose(temporary);
-    }
-  }
-
-  tensor(array: HostArray): ArrayValue {
-    const aval = { dtype: array.dtype, shape: array.shape, weakType: false };
-    return keptArray({ aval, tensors: tensorsOf(array, isComplex(array.dtype) ? 2 : 1) });
-  }
-
-  #run(compiled: Compiled, args: readonly EagerValue[], backend: Backend): readonly EagerValue[] {
     if (compiled.runner === null) return this.#stepper(backend).runSync(compiled.program, args);
     const tensors = compiled.runner.runSync(args.flatMap((arg) => [...arg.tensors]));
     return regroup(compiled.outputs, tensors);
-  }
+  };
 
   #stepper(backend: Backend): EagerRunner {
     const known = this.#steppers.get(backend);
@@ -150,6 +139,29 @@ class TensorEvaluator {
       oldest[1].runner?.dispose();
     }
     return compiled;
+  }
+}
+
+const cache = new ProgramCache();
+
+/** Runs a program as one graph on the current backend. */
+export const runProgram: RunProgram = cache.run;
+
+/** Runs a program on what users handed in, by whichever way. */
+export function runOnArrays(
+  program: ClosedJaxpr,
+  inputs: readonly Value[],
+  run: RunProgram,
+): readonly ArrayValue[] {
+  const temporary: tf.Tensor[] = [];
+  try {
+    const args = inputs.map((value): EagerValue => ({
+      aval: value.aval,
+      tensors: argumentTensors(value, temporary),
+    }));
+    return run(program, args).map(keptArray);
+  } finally {
+    tf.dispose(temporary);
   }
 }
 
@@ -206,24 +218,32 @@ function keptArray({ aval, tensors }: EagerValue): ArrayValue {
   const [first, second] = tensors;
   if (first === undefined) throw new Error("internal error: a result without tensors");
   if (second === undefined) {
-    const array = releaseWhenForgotten(first);
-    rememberType(array, aval);
-    return array;
+    return remembered(releaseWhenForgotten(first), aval);
   }
   // tfjs gives null or undefined for a kernel that it does not have.
   const kernel = tf.getKernel("Complex", tf.getBackend()) as object | null | undefined;
   if ((kernel ?? null) === null) {
     const array = new ComplexArray(releaseWhenForgotten(first), releaseWhenForgotten(second));
-    rememberType(array, aval);
-    return array;
+    return remembered(array, aval);
   }
   const joined = releaseWhenForgotten(tf.complex(first, second));
   tf.dispose([first, second]);
-  rememberType(joined, aval);
-  return joined;
+  return remembered(joined, aval);
+}
+
+/** Notes the type of a result; its sizes are those it has, where the program's are symbolic. */
+function remembered<T extends ArrayValue>(array: T, aval: ShapedArray): T {
+  rememberType(array, { ...aval, shape: array.shape });
+  return array;
 }
 
 /** Prepares tfjs to run what is called outside of traces. */
 export function useTensors(): void {
-  provideEvaluator(new TensorEvaluator());
+  provideEvaluator({
+    evaluate: (program, inputs) => runOnArrays(program, inputs, runProgram),
+    tensor: (array) => {
+      const aval = { dtype: array.dtype, shape: array.shape, weakType: false };
+      return keptArray({ aval, tensors: tensorsOf(array, isComplex(array.dtype) ? 2 : 1) });
+    },
+  });
 }

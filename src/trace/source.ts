@@ -26,7 +26,8 @@ function parseFrame(line: string): SourceLocation | null {
   if (match === null) return null;
   const [, functionName, file = "", row, column] = match;
   if (file.startsWith("node:") || ownFolders.some((folder) => file.startsWith(folder))) return null;
-  if (file.includes("/node_modules/")) return null;
+  // tfjs's own files, which its source maps put elsewhere, call converted functions back.
+  if (/\/node_modules\/|\/tfjs-(?:core|converter|backend-\w+)\/src\//.test(file)) return null;
   const place = { file: file.replace(/^file:\/\//, ""), line: Number(row), column: Number(column) };
   return functionName === undefined ? place : { ...place, functionName };
 }
@@ -44,7 +45,11 @@ class StackSource implements SourceInfo {
 
   constructor(nameStack: string) {
     this.nameStack = nameStack;
+    // The user's frames lie below several of ours; only V8 has this limit.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 40;
     this.#error = new Error();
+    Error.stackTraceLimit = limit;
   }
 
   get frames(): readonly SourceLocation[] {

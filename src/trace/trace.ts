@@ -7,6 +7,7 @@
 import { printAval, shapedArray, type ShapedArray } from "../ir/aval.js";
 import { JaxprBuilder } from "../ir/builder.js";
 import type { Shape } from "../ir/dims.js";
+import { isFloat } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import type { HostArray } from "../ir/hostArray.js";
 import type { Atom, ClosedJaxpr, SourceInfo, Var } from "../ir/jaxpr.js";
@@ -78,6 +79,11 @@ class Trace {
     const atom = value as Atom;
     if (atom.kind === "literal") return atom;
     throw new Error("internal error: a value of another program");
+  }
+
+  /** A literal as an input. */
+  hoist(value: Value): Var {
+    return this.#capture(value, value);
   }
 
   isInside(other: Trace): boolean {
@@ -232,6 +238,10 @@ function bind<P>(primitive: Primitive<P>, inputs: readonly Value[], params: P): 
     .map((variable) => new Tracer(trace, variable, source));
 }
 
+function isFloatingLiteral(value: Value): boolean {
+  return !(value instanceof Tracer) && !isConcrete(value) && isFloat(value.aval.dtype);
+}
+
 /** One equation as a program of its own. */
 function bindConcrete<P>(
   primitive: Primitive<P>,
@@ -239,7 +249,11 @@ function bindConcrete<P>(
   params: P,
 ): readonly Value[] {
   const trace = new Trace(null, primitive.name);
-  const atoms = inputs.map((input) => trace.lift(input));
+  // Floating numbers become inputs, so that the graph serves for all of them; rules look at the
+  // values of integers (indices, sizes) and of what is written into parameters.
+  const atoms = inputs.map((input) =>
+    isFloatingLiteral(input) ? trace.hoist(input) : trace.lift(input),
+  );
   trace.builder.source = callerSource("");
   const outputs = trace.builder.bind(primitive, atoms, params);
   return evaluateProgram(trace.builder.build(outputs), trace.captured);

@@ -2,7 +2,6 @@
  * A program cut in two: what can be computed before tangents are known, and a linear program on
  * tangents. Forward and reverse derivatives of traced functions are made of it.
  */
-import { inlineCalls } from "../ir/cleanup.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import { printEquation, printSource } from "../ir/print.js";
@@ -28,10 +27,9 @@ export interface LinearizedProgram {
  * @throws Jax2TfjsError `no-jvp-rule`, `not-reversible` for a loop of unknown length
  */
 export function linearizeProgram(
-  original: ClosedJaxpr,
+  program: ClosedJaxpr,
   active: readonly boolean[],
 ): LinearizedProgram {
-  const program = inlineCalls(original);
   const inputCount = program.jaxpr.invars.length;
   const outputCount = program.jaxpr.outvars.length;
   const { program: withTangents, outputTangents } = jvpProgram(program, active);

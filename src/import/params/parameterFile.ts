@@ -6,7 +6,8 @@
 import type { DType } from "../../ir/dtypes.js";
 import { type ByteSource, pieceBytes } from "../../files/byteSource.js";
 
-export type ParameterFormat = "safetensors" | "npz" | "npy" | "flax-msgpack";
+/** `tree`: arrays in memory, in a pytree. */
+export type ParameterFormat = "safetensors" | "npz" | "npy" | "flax-msgpack" | "tree";
 
 /** One array of a parameter file. */
 export interface ParameterLeaf {
