@@ -41,6 +41,8 @@ export class GraphCore {
   readonly main = new Scope(null);
   readonly functions: FunctionDef[] = [];
   readonly weights = new Map<string, Weight>();
+  /** Inputs with symbolic sizes: where sizes at run time are read. */
+  readonly sizedInputs: Tensor[] = [];
   scope: Scope = this.main;
   needsAsync = false;
 

@@ -66,9 +66,11 @@ export function lowerProgram(options: LowerOptions): Graph {
     if (input === undefined) throw new Error("internal error: input without name");
     if (input.weight !== null) return weightValue(core, tf, input.key, aval, input.weight);
     const value = border.input(input.key, position, aval);
+    if (!aval.shape.some(isSymbolic)) return value;
+    const { carrier } = value;
+    const tensor = carrier.kind === "pair" ? carrier.re : tf.tensor(value);
+    core.sizedInputs.push(tensor);
     aval.shape.forEach((dim, axis) => {
-      const { carrier } = value;
-      const tensor = carrier.kind === "pair" ? carrier.re : tf.tensor(value);
       if (isSymbolic(dim)) sizes.push({ tensor, axis, dim });
     });
     return value;
@@ -141,7 +143,8 @@ class Border {
       const message = `no tensor holds the input ${key}: ${aval.dtype}`;
       throw new Jax2TfjsError("unsupported-input", message);
     }
-    return this.tf.value(this.#placeholder(key, position, "whole", dtype, aval.shape), aval);
+    const tensor = this.#placeholder(key, position, "whole", dtype, aval.shape);
+    return wordsOrValue(this.tf, tensor, aval);
   }
 
   #placeholder(
@@ -162,6 +165,13 @@ class Border {
       const whole = (part: Tensor): Tensor => this.tf.broadcastTo(part, value.aval.shape);
       this.#identity(`${key}/real`, position, "real", whole(re));
       this.#identity(`${key}/imag`, position, "imag", whole(im));
+      return;
+    }
+    if (value.aval.dtype === "uint32" && !this.tf.exactIntegers) {
+      const { high, low } = this.tf.limbs(value);
+      const whole = (part: Tensor): Tensor => this.tf.broadcastTo(part, value.aval.shape);
+      this.#identity(`${key}/high`, position, "high", whole(high));
+      this.#identity(`${key}/low`, position, "low", whole(low));
       return;
     }
     this.#identity(key, position, "whole", this.tf.tensor(value));
@@ -215,7 +225,24 @@ function weightValue(
       { fix: "pass real and imaginary parts as two parameters" },
     );
   }
-  return tf.value(core.parameter(key, dtype, shape, source), aval);
+  return wordsOrValue(tf, core.parameter(key, dtype, shape, source), aval);
+}
+
+/**
+ * A tensor from outside as a value; uint32 as limbs where some target backend keeps int32 in
+ * float32. There, tensors from outside start in the memory of the CPU, and products of small ones
+ * are computed on the CPU, in 32 bits. So the lower half is taken from the product by 2^16 (which
+ * pushes the upper half out), and only then the tensor itself, now rounded to 24 bits, is used.
+ */
+function wordsOrValue(tf: Tf, tensor: Tensor, aval: ShapedArray): GraphValue {
+  if (aval.dtype !== "uint32" || tf.exactIntegers) return tf.value(tensor, aval);
+  const number = (value: number): Tensor => tf.scalar(value, "int32");
+  const raised = tf.binary("Mul", tensor, number(65536));
+  const signedLow = tf.binary("FloorDiv", raised, number(65536));
+  const low = tf.binary("FloorMod", signedLow, number(65536));
+  const rest = tf.binary("AddV2", tf.binary("Sub", tensor, low), number(32768));
+  const high = tf.binary("FloorMod", tf.binary("FloorDiv", rest, number(65536)), number(65536));
+  return tf.fromLimbs(high, low, aval);
 }
 
 /** Solves each dimension variable from one input size that is linear in it. */

@@ -5,6 +5,7 @@
 import {
   addDims,
   boundsOf,
+  dimEquals,
   floordivDims,
   isSymbolic,
   maxDim,
@@ -24,6 +25,9 @@ export interface DimensionOps extends Pick<Tf, "dim" | "shapeVector" | "range"> 
 
 /** Finds the tensor that tells the value of a dimension variable. */
 export type VariableSource = (name: string) => Tensor;
+
+/** No size is larger. */
+const largestSize = 2 ** 31 - 1;
 
 export function dimensionOps(core: GraphCore, variable: VariableSource): DimensionOps {
   const scalar = (value: number): Tensor => core.numbers([value], "int32", []);
@@ -92,10 +96,34 @@ export function dimensionOps(core: GraphCore, variable: VariableSource): Dimensi
     return core.emitOne("Slice", [shape, begin, one], {}, vector);
   }
 
+  /** The shape by the one of an input that has the same symbolic sizes in the same places. */
+  function shapeOfInput(shape: Shape): Tensor | null {
+    for (const input of core.sizedInputs) {
+      if (input.shape.length !== shape.length) continue;
+      const pairs = shape.map((size, axis) => [size, input.shape[axis] ?? 0] as const);
+      const fits = (isBound: (size: number, own: number) => boolean): boolean =>
+        pairs.every(([size, own]) =>
+          isSymbolic(size) || isSymbolic(own) ? dimEquals(size, own) : isBound(size, own),
+        );
+      const isLarger = fits((size, own) => size >= own);
+      if (!isLarger && !fits((size, own) => size <= own)) continue;
+      const vector = { dtype: "int32", shape: [shape.length] } as const;
+      const own = core.inScope(core.main, () => core.emitOne("Shape", [input], {}, vector));
+      if (fits((size, ownSize) => size === ownSize)) return core.bring(own);
+      const open = isLarger ? 0 : largestSize;
+      const bounds = shape.map((size) => (isSymbolic(size) ? open : size));
+      const bound = core.numbers(bounds, "int32", [shape.length]);
+      return core.emitOne(isLarger ? "Maximum" : "Minimum", [own, bound], {}, vector);
+    }
+    return null;
+  }
+
   function shapeVector(shape: Shape): Tensor {
     if (!shape.some(isSymbolic)) {
       return core.numbers(shape as readonly number[], "int32", [shape.length]);
     }
+    const ofInput = shape.length > 1 ? shapeOfInput(shape) : null;
+    if (ofInput !== null) return ofInput;
     const parts = shape.map((size) =>
       isSymbolic(size) ? asVector(dim(size)) : core.numbers([size], "int32", [1]),
     );
