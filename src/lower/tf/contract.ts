@@ -2,9 +2,9 @@
  * Matrix products, convolutions and pooling, fused with bias and activation where the kernels of
  * all targets get the fused form right; otherwise as separate nodes.
  */
-import { isStaticShape, type Shape } from "../../ir/dims.js";
 import type { Activation, Attrs, AttrValue, Fusion, Tensor, Tf } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
+import type { DimensionOps } from "./dimensions.js";
 import { sharesData } from "../fuse.js";
 import type { ElementwiseOps } from "./elementwise.js";
 
@@ -20,7 +20,11 @@ const fusedNames: Readonly<Record<Convolution, string>> = {
   DepthwiseConv2dNative: "FusedDepthwiseConv2dNative",
 };
 
-export function contractOps(core: GraphCore, elementwise: ElementwiseOps): ContractOps {
+export function contractOps(
+  core: GraphCore,
+  dimensions: DimensionOps,
+  elementwise: ElementwiseOps,
+): ContractOps {
   function activate(x: Tensor, activation: Activation, alpha: number | undefined): Tensor {
     if (activation !== "LeakyRelu") return elementwise.unary(activation, x);
     const attrs = { alpha: { f: alpha ?? 0.2 } };
@@ -102,38 +106,12 @@ export function contractOps(core: GraphCore, elementwise: ElementwiseOps): Contr
       strides: { listI: [1, ...options.strides, 1] },
       ...paddingAttrs(options.padding),
     };
-    const inputs = [staticOrBatch(outShape, x), filter, x];
+    const inputs = [dimensions.shapeVector(outShape), filter, x];
     return core.emitOne("Conv2DBackpropInput", inputs, attrs, {
       dtype: "float32",
       shape: outShape,
     });
   };
-
-  /** The kernel reads the output shape as plain numbers; a symbolic batch is read from the input. */
-  function staticOrBatch(outShape: Shape, x: Tensor): Tensor {
-    if (isStaticShape(outShape)) return core.numbers(outShape, "int32", [4]);
-    const batch = core.emitOne(
-      "Slice",
-      [
-        core.emitOne("Shape", [x], {}, { dtype: "int32", shape: [4] }),
-        core.numbers([0], "int32", [1]),
-        core.numbers([1], "int32", [1]),
-      ],
-      {},
-      { dtype: "int32", shape: [1] },
-    );
-    const rest = outShape.slice(1);
-    if (!isStaticShape(rest)) {
-      throw core.error("symbolic-size", "a transposed convolution needs static spatial sizes");
-    }
-    const axis = core.numbers([0], "int32", []);
-    return core.emitOne(
-      "ConcatV2",
-      [batch, core.numbers(rest, "int32", [3]), axis],
-      { N: { i: 2 } },
-      { dtype: "int32", shape: [4] },
-    );
-  }
 
   const conv3D: Tf["conv3D"] = (x, filter, { strides, dilations, padding, outShape }) =>
     core.emitOne(

@@ -58,7 +58,7 @@ export function createTf({ core, variable, lower }: TfOptions): Tf {
     ...elementwise,
     ...carriers,
     ...reduceOps(core, shapes, elementwise),
-    ...contractOps(core, elementwise),
+    ...contractOps(core, dimensions, elementwise),
     ...indexingOps(core, dimensions, shapes, elementwise),
     ...controlOps(core, () => tf, call),
     call,
