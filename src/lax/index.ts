@@ -1,0 +1,17 @@
+/**
+ * `lax`: a function for every primitive, and control flow, under JAX's names in camelCase. Arrays are
+ * not promoted: they must have one type and shape, only scalars and JavaScript numbers adapt.
+ */
+export * from "./elementwise.js";
+export * from "./shapes.js";
+export * from "./slicing.js";
+export * from "./reductions.js";
+export * from "./contractions.js";
+export * from "./sorting.js";
+export * from "./fft.js";
+export * from "./randomBits.js";
+export * as linalg from "./linalg.js";
+export { type Padding } from "./padding.js";
+export { cond, switch, type Operands } from "./control/branches.js";
+export { foriLoop, whileLoop, type ForiOptions } from "./control/loops.js";
+export { map, scan, type MapOptions, type ScanOptions } from "./control/scan.js";
