@@ -10,6 +10,7 @@ import type { Params } from "../../ir/params.js";
 import type { MlirOperation } from "../mlir/ir.js";
 import { enumAttribute, integerAttribute, invalidModule } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
+import { selectedExtremum } from "./complexOrder.js";
 import { isFlatIndex, upperWordOfCounter } from "./counters.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
 import { comparisonName } from "./shapeArithmetic.js";
@@ -167,6 +168,12 @@ const importSelect: OperationImporter = (block, op) => {
   if (isUniform(predicate) && isUniform(onTrue) && isUniform(onFalse)) {
     const reordered = [predicate, onFalse, onTrue];
     return [elementwise(block, reordered, (inputs) => block.bindOne("select_n", inputs, {}))];
+  }
+  const extremum =
+    kindOf(avalOf(onTrue).dtype) === "complex" ? selectedExtremum(block, op) : undefined;
+  if (extremum !== undefined) {
+    const name = extremum === "maximum" ? "max" : "min";
+    return [elementwise(block, [onTrue, onFalse], (inputs) => block.bindOne(name, inputs, {}))];
   }
   const which = block.uniformScalar(predicate) ?? block.materialise(predicate);
   const cases = [block.materialise(onFalse), block.materialise(onTrue)];

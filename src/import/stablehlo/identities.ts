@@ -17,6 +17,7 @@ function extreme(dtype: DType, least: boolean): number | bigint | boolean {
     case "bool":
       return !least;
     case "float":
+    case "complex":
       return least ? -Infinity : Infinity;
     default:
       return integerRange(dtype)[least ? 0 : 1];

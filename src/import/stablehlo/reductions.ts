@@ -5,6 +5,7 @@
 import type { MlirOperation } from "../mlir/ir.js";
 import { integersAttribute, invalidModule } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
+import { complexExtremum } from "./complexOrder.js";
 import { elementwise } from "./elementwise.js";
 import { isIdentity } from "./identities.js";
 import type { OperationImporter, OperationTable } from "./operationTable.js";
@@ -78,7 +79,7 @@ function importNamed(
 ): Imported | undefined {
   const initial = block.value(block.operand(op, 1));
   const { dtype } = avalOf(initial);
-  const combiner = combinerOf(body, dtype);
+  const combiner = combinerOf(body, dtype) ?? complexExtremum(body);
   const names = combiner === undefined ? undefined : reductionNames[combiner];
   if (combiner === undefined || names === undefined) return undefined;
   const x = block.atom(block.operand(op, 0));

@@ -4,7 +4,7 @@
  */
 import { shapedArray } from "../../ir/aval.js";
 import { dimEquals, isStaticShape, shapeEquals, type Dim, type Shape } from "../../ir/dims.js";
-import { storageBytesOf } from "../../ir/dtypes.js";
+import { isInteger, storageBytesOf } from "../../ir/dtypes.js";
 import type { Atom } from "../../ir/jaxpr.js";
 import { elementCount } from "../../ir/hostArray.js";
 import type { MlirOperation, MlirValue } from "../mlir/ir.js";
@@ -309,7 +309,8 @@ const importBitcast: OperationImporter = (block, op) => {
   refuse64Bits(block, op);
   const x = block.atom(block.operand(op, 0));
   const dtype = canonicalDType(resultDType(op));
-  if (x.aval.dtype === dtype) return [{ kind: "atom", atom: x }];
+  // Of floats it stays even where it changes nothing: derivatives do not pass through it.
+  if (x.aval.dtype === dtype && isInteger(dtype)) return [{ kind: "atom", atom: x }];
   return block.emit(op, "bitcast_convert_type", [x], { new_dtype: dtype });
 };
 

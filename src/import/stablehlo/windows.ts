@@ -13,6 +13,7 @@ import {
   symbolsAttribute,
 } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
+import { complexExtremum } from "./complexOrder.js";
 import { pairsOf } from "./contractions.js";
 import { unsupportedOperation } from "./diagnostics.js";
 import { isIdentity } from "./identities.js";
@@ -118,7 +119,9 @@ function importNamedWindow(
   params: ReduceWindowParams,
 ): Imported | undefined {
   const { dtype } = avalOf(initial);
-  const combiner = combinerOf(body, dtype) ?? (isLogAddExp(body) ? "logaddexp" : undefined);
+  const ofComplex = complexExtremum(body);
+  const combiner =
+    combinerOf(body, dtype) ?? ofComplex ?? (isLogAddExp(body) ? "logaddexp" : undefined);
   if (combiner === undefined) return undefined;
   const identity = combiner === "logaddexp" ? "maximum" : combiner;
   if (!isIdentity(initial, identity)) return undefined;
@@ -128,7 +131,8 @@ function importNamedWindow(
   if (cumulative !== undefined && direction !== undefined) {
     return { kind: "atom", atom: block.bindOne(cumulative, [x], direction) };
   }
-  const name = windowNames[combiner];
+  // Windows of complex numbers have no named extrema.
+  const name = ofComplex === undefined ? windowNames[combiner] : undefined;
   return name === undefined ? undefined : { kind: "atom", atom: block.bindOne(name, [x], params) };
 }
 
