@@ -1,7 +1,7 @@
 // Time and peak memory of conversions, each in a fresh process of the built command line:
 //   npm run build && npm run bench:convert -- [FOLDER...]
-// Without arguments it converts the small mlp of the oracle. A folder with model.jaxexport and
-// params.safetensors (all-MiniLM-L6-v2 as scripts/oracle/minilm.py makes it) is converted as well.
+// Converts the small mlp of the oracle and all-MiniLM-L6-v2, which `npm run setup:minilm` makes in
+// .cache/minilm; or, instead of MiniLM, folders with model.jaxexport and params.safetensors.
 // Exit code 1 if a limit is exceeded: 1 s for mlp, 4 s and three times the weights for the others.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
@@ -69,7 +69,9 @@ function bench(folder: string, limits: Limits): boolean {
   return isFast && isSmall;
 }
 
-const folders = process.argv.slice(2).map((folder) => resolve(folder));
+const given = process.argv.slice(2).map((folder) => resolve(folder));
+const minilm = join(repositoryRoot, ".cache/minilm");
+const folders = given.length > 0 ? given : [minilm].filter((folder) => existsSync(folder));
 const missing = folders.find((folder) => !existsSync(join(folder, "model.jaxexport")));
 if (missing !== undefined) {
   console.error(`${missing} holds no model.jaxexport`);
@@ -77,4 +79,9 @@ if (missing !== undefined) {
 }
 const mlp = bench(join(oracleRoot(), "public/models/mlp"), { seconds: 1 });
 const others = folders.map((folder) => bench(folder, { seconds: 4, weights: 3 }));
+if (folders.length === 0) {
+  console.log(
+    "minilm       is not there: npm run setup:minilm makes it (Python, 250 MB of downloads)",
+  );
+}
 process.exitCode = [mlp, ...others].every(Boolean) ? 0 : 1;

@@ -48,7 +48,7 @@ export class GraphRunner {
     const results = this.#needsAsync
       ? await this.#model.executeAsync(feeds, names)
       : this.#model.execute(feeds, names);
-    return Array.isArray(results) ? results : [results];
+    return this.#ownResults(Array.isArray(results) ? results : [results], inputs);
   }
 
   /** Whether only `run` can run it. */
@@ -63,12 +63,28 @@ export class GraphRunner {
    */
   runSync(inputs: readonly TfjsTensor[]): readonly TfjsTensor[] {
     if (this.#needsAsync) {
-      throw new Jax2TfjsError("needs-async", "a loop in the graph of one equation runs only async", {
-        fix: "convert the function and call the result with runAsync",
-      });
+      throw new Jax2TfjsError(
+        "needs-async",
+        "a loop in the graph of one equation runs only async",
+        {
+          fix: "convert the function and call the result with runAsync",
+        },
+      );
     }
     const results = this.#model.execute(this.#feeds(inputs), [...this.#outputs]);
-    return Array.isArray(results) ? results : [results];
+    return this.#ownResults(Array.isArray(results) ? results : [results], inputs);
+  }
+
+  /**
+   * Results that the caller may dispose: the converter's Identity gives back kept tensors (weights,
+   * and inputs that somebody keeps) themselves instead of a copy.
+   */
+  #ownResults(
+    results: readonly TfjsTensor[],
+    inputs: readonly TfjsTensor[],
+  ): readonly TfjsTensor[] {
+    const others = new Set([...inputs, ...Object.values(this.#model.weights).flat()]);
+    return results.map((tensor) => (others.has(tensor) ? tensor.clone() : tensor));
   }
 
   #feeds(inputs: readonly TfjsTensor[]): Record<string, TfjsTensor> {
