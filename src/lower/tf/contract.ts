@@ -2,6 +2,7 @@
  * Matrix products, convolutions and pooling, fused with bias and activation where the kernels of
  * all targets get the fused form right; otherwise as separate nodes.
  */
+import { shapeEquals, type Shape } from "../../ir/dims.js";
 import type { Activation, Attrs, AttrValue, Fusion, Tensor, Tf } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
 import type { DimensionOps } from "./dimensions.js";
@@ -49,6 +50,33 @@ export function contractOps(
     return { fused_ops: { listS: names }, num_args: { i: 1 }, ...alpha };
   }
 
+  /** The data that a reshaped tensor shows in another shape. */
+  function originOf(tensor: Tensor): Tensor {
+    const producer = core.producer(tensor);
+    const [source] = producer?.inputs ?? [];
+    if (source === undefined || !sharesData.has(producer?.op ?? "")) return tensor;
+    return producer?.op === "Unpack" ? tensor : originOf(source);
+  }
+
+  /** In which shape data was the right operand of a matrix product. */
+  const rightShapes = new Map<Tensor, Shape>();
+
+  /**
+   * The right operand of a product of two matrices. The wasm kernel keeps what it made of the data
+   * when it saw it first, and takes it again whatever shape the data is shown in: another shape
+   * needs data of its own. A reshaped input may have been seen in another graph.
+   */
+  function rightOperand(y: Tensor): Tensor {
+    if (!core.targets("wasm")) return y;
+    const origin = originOf(y);
+    const isInput = core.producer(origin) === undefined;
+    const seen = rightShapes.get(origin) ?? (isInput ? origin.shape : y.shape);
+    rightShapes.set(origin, seen);
+    if (shapeEquals(seen, y.shape)) return y;
+    const once = core.numbers([1, 1], "int32", [2]);
+    return core.emitOne("Tile", [y, once], {}, { dtype: y.dtype, shape: y.shape });
+  }
+
   const matMul: Tf["matMul"] = (x, y, options = {}) => {
     const transposeX = options.transposeX ?? false;
     const transposeY = options.transposeY ?? false;
@@ -64,12 +92,13 @@ export function contractOps(
       return unfused(core.emitOne("BatchMatMulV2", [x, y], attrs, output), options);
     }
     const attrs = { transpose_a: { b: transposeX }, transpose_b: { b: transposeY } };
+    const right = transposeX || transposeY ? y : rightOperand(y);
     // _FusedMatMul with a transposed operand is wrong on wasm.
     if (hasFusion(options) && !transposeX && !transposeY) {
       const fused = { ...attrs, ...fusionAttrs(options) };
-      return core.emitOne("_FusedMatMul", [x, y, options.bias], fused, output);
+      return core.emitOne("_FusedMatMul", [x, right, options.bias], fused, output);
     }
-    return unfused(core.emitOne("MatMul", [x, y], attrs, output), options);
+    return unfused(core.emitOne("MatMul", [x, right], attrs, output), options);
   };
 
   function paddingAttrs(padding: Parameters<Tf["conv2D"]>[2]["padding"]): Attrs {
