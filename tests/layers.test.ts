@@ -32,13 +32,11 @@ const layers: Readonly<Record<string, Layer>> = {
   ir: { layers: [], packages: [] },
   primitives: { layers: ["ir"], packages: [] },
   ops: { layers: ["ir", "primitives"], packages: [] },
-  files: { layers: ["ir"], packages: ["fflate", "@msgpack/msgpack"] },
+  files: { layers: ["ir"], packages: ["fflate"] },
   tree: { layers: ["ir"], packages: [] },
   // Front ends: make jaxprs.
   trace: { layers: [...vocabulary, "tree"], packages: [] },
-  import: {
-    layers: [...vocabulary, "files", "tree"],
-    packages: ["flatbuffers", "fflate", "@msgpack/msgpack"],
+X
   },
   // Stages: jaxpr to jaxpr, jaxpr to nodes.
   transform: { layers: vocabulary, packages: [] },
