@@ -16,6 +16,7 @@ import {
   shapeMismatch,
   withoutAxes,
 } from "./support.js";
+import { wordToOrder } from "./wordMath.js";
 
 export type ArgReduceParams = { readonly axes: readonly number[]; readonly index_dtype: DType };
 
@@ -82,9 +83,18 @@ function argReduction(name: "argmax" | "argmin"): Primitive<ArgReduceParams> {
       const x = at(inputs, 0);
       const out = at(outs, 0);
       if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];
+      if (x.aval.dtype === "uint32" && !tf.exactIntegers) {
+        const order = tf.broadcastTo(wordToOrder(tf, tf.limbs(x)), x.aval.shape);
+        return [tf.value(argReduceTensor(tf, op, order, at(axes, 0), "int32"), out)];
+      }
       return [tf.value(argReduceTensor(tf, op, tf.tensor(x), at(axes, 0), x.aval.dtype), out)];
     },
     limits: [
+      {
+        when: "integers beyond 2^24 in magnitude, on webgl or webgpu",
+        effect: "close numbers count as equal",
+        why: "int32 is float32 there",
+      },
       {
         when: "index_dtype has fewer bits than the axis needs",
         effect: "indices do not wrap",

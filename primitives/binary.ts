@@ -12,6 +12,7 @@ import { accepts, constantLike, elementwise, stretch, type TangentRule } from ".
 import * as floats from "./floatMath.js";
 import * as integers from "./integerMath.js";
 import { at, dtypeMismatch } from "./support.js";
+import * as words from "./wordMath.js";
 
 type Two = readonly [Tensor, Tensor];
 const two = (args: readonly Tensor[]): Two => [at(args, 0), at(args, 1)];
@@ -26,6 +27,7 @@ export const add = elementwise<NoParams>({
   tfjs: (tf, args, { dtype }) =>
     integers.wrapIfInteger(tf, tf.binary("AddV2", ...two(args)), dtype),
   complex: (tf, args) => complexMath.add(tf, at(args, 0), at(args, 1)),
+  words: (tf, args) => words.addWords(tf, at(args, 0), at(args, 1)),
   fold: (args) => at(args, 0) + at(args, 1),
 });
 
@@ -48,6 +50,7 @@ export const sub = elementwise<NoParams>({
   transpose: [(_o, ct) => ct, (o, ct) => o.neg(ct)],
   tfjs: (tf, args, { dtype }) => integers.wrapIfInteger(tf, tf.binary("Sub", ...two(args)), dtype),
   complex: (tf, args) => complexMath.sub(tf, at(args, 0), at(args, 1)),
+  words: (tf, args) => words.subtractWords(tf, at(args, 0), at(args, 1)),
   fold: (args) => at(args, 0) - at(args, 1),
 });
 
@@ -71,6 +74,7 @@ export const mul = elementwise<NoParams>({
       ? integers.wrap(tf, integers.multiply(tf, ...two(args), dtype), dtype)
       : tf.binary("Mul", ...two(args)),
   complex: (tf, args) => complexMath.mul(tf, at(args, 0), at(args, 1)),
+  words: (tf, args) => words.multiplyWords(tf, at(args, 0), at(args, 1)),
   fold: (args, dtype) => foldProduct(at(args, 0), at(args, 1), dtype),
 });
 
@@ -80,6 +84,7 @@ export const mulhi = elementwise<NoParams>({
   tangents: "zero",
   transpose: none("mulhi is not linear"),
   tfjs: (tf, args, { dtype }) => highProduct(tf, ...two(args), dtype),
+  words: (tf, args) => words.highWord(tf, at(args, 0), at(args, 1)),
   fold: (args, dtype) => {
     const product = BigInt(at(args, 0)) * BigInt(at(args, 1));
     return Number(product >> BigInt(bitsOf(dtype)));
@@ -106,6 +111,7 @@ export const div = elementwise<NoParams>({
   tfjs: (tf, args, { dtype }) =>
     isInteger(dtype) ? integers.divide(tf, ...two(args), dtype) : floats.divide(tf, ...two(args)),
   complex: (tf, args) => complexMath.div(tf, at(args, 0), at(args, 1)),
+  words: (tf, args) => words.quotientOfWords(tf, at(args, 0), at(args, 1)),
   fold: (args, dtype) => foldQuotient(at(args, 0), at(args, 1), dtype),
 });
 
@@ -124,6 +130,7 @@ export const rem = elementwise<NoParams>({
     isInteger(dtype)
       ? integers.remainder(tf, ...two(args), dtype)
       : floats.remainder(tf, ...two(args)),
+  words: (tf, args) => words.restOfWords(tf, at(args, 0), at(args, 1)),
   fold: (args, dtype) =>
     isInteger(dtype) && at(args, 1) === 0 ? at(args, 0) : at(args, 0) % at(args, 1),
 });
@@ -158,6 +165,11 @@ function extremum(name: "max" | "min") {
       if (dtype !== "uint32") return tf.binary(op, x, y);
       const less = integers.unsignedLess(tf, x, y);
       return name === "max" ? tf.select(less, y, x) : tf.select(less, x, y);
+    },
+    words: (tf, args) => {
+      const [x, y] = [at(args, 0), at(args, 1)];
+      const [first, second] = name === "max" ? [y, x] : [x, y];
+      return words.selectWords(tf, words.lessWords(tf, first, second), x, y);
     },
     // Complex numbers are ordered by real part, then by imaginary part.
     complex: (tf, args) => {
@@ -208,8 +220,12 @@ export const pow = elementwise<NoParams>({
   transpose: none("pow is not linear"),
   tfjs: (tf, args, { inputs }) => {
     const [x, y] = two(args);
-    const isUnsigned = inputs[1]?.aval.dtype === "uint32";
-    return floats.pow(tf, x, isUnsigned ? integers.unsignedToFloat(tf, y) : tf.cast(y, "float32"));
+    const exponent = at(inputs, 1);
+    if (exponent.aval.dtype !== "uint32") return floats.pow(tf, x, tf.cast(y, "float32"));
+    const number = tf.exactIntegers
+      ? integers.unsignedToFloat(tf, y)
+      : words.wordToFloat(tf, tf.limbs(exponent));
+    return floats.pow(tf, x, number);
   },
   complex: (tf, args) => complexMath.pow(tf, at(args, 0), at(args, 1)),
 });

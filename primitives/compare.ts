@@ -9,11 +9,13 @@ import type { Tensor, Tf } from "../src/ir/tf.js";
 import { accepts, elementwise, type ElementwiseSpec } from "./factories.js";
 import * as integers from "./integerMath.js";
 import { at } from "./support.js";
+import { equalWords, lessWords, type Word } from "./wordMath.js";
 
 interface ComparisonSpec {
   readonly accepts: ElementwiseSpec<NoParams>["accepts"];
   readonly tfjs: (tf: Tf, x: Tensor, y: Tensor, dtype: DType) => Tensor;
   readonly complex?: NonNullable<ElementwiseSpec<NoParams>["complex"]>;
+  readonly words: (tf: Tf, x: Word, y: Word) => Tensor;
   readonly fold: (x: number, y: number, dtype: DType) => boolean;
   readonly limits?: ElementwiseSpec<NoParams>["limits"];
 }
@@ -26,6 +28,7 @@ function comparison(name: string, spec: ComparisonSpec): Primitive<NoParams> {
     tangents: "zero",
     transpose: none(`${name} is not linear`),
     tfjs: (tf, args, { dtype }) => spec.tfjs(tf, at(args, 0), at(args, 1), dtype),
+    words: (tf, args) => spec.words(tf, at(args, 0), at(args, 1)),
     fold: (args, dtype) => spec.fold(at(args, 0), at(args, 1), dtype),
     ...(spec.complex === undefined ? {} : { complex: spec.complex }),
     ...(spec.limits === undefined ? {} : { limits: spec.limits }),
@@ -43,6 +46,7 @@ export const eq = comparison("eq", {
     const [x, y] = [at(args, 0), at(args, 1)];
     return tf.binary("LogicalAnd", tf.binary("Equal", x.re, y.re), tf.binary("Equal", x.im, y.im));
   },
+  words: equalWords,
   fold: (x, y) => x === y,
 });
 
@@ -57,6 +61,7 @@ export const ne = comparison("ne", {
       tf.binary("NotEqual", x.im, y.im),
     );
   },
+  words: (tf, x, y) => not(tf, equalWords(tf, x, y)),
   fold: (x, y) => x !== y,
 });
 
@@ -83,16 +88,28 @@ const swapped = (
     dtype === "bool" || dtype === "uint32" ? otherwise(tf, y, x, dtype) : tf.binary(op, x, y);
 };
 
-export const lt = comparison("lt", { accepts: ordered, tfjs: less, fold: (x, y) => x < y });
-export const le = comparison("le", { accepts: ordered, tfjs: lessEqual, fold: (x, y) => x <= y });
+export const lt = comparison("lt", {
+  accepts: ordered,
+  tfjs: less,
+  words: lessWords,
+  fold: (x, y) => x < y,
+});
+export const le = comparison("le", {
+  accepts: ordered,
+  tfjs: lessEqual,
+  words: (tf, x, y) => not(tf, lessWords(tf, y, x)),
+  fold: (x, y) => x <= y,
+});
 export const gt = comparison("gt", {
   accepts: ordered,
   tfjs: swapped("Greater", less),
+  words: (tf, x, y) => lessWords(tf, y, x),
   fold: (x, y) => x > y,
 });
 export const ge = comparison("ge", {
   accepts: ordered,
   tfjs: swapped("GreaterEqual", lessEqual),
+  words: (tf, x, y) => not(tf, lessWords(tf, x, y)),
   fold: (x, y) => x >= y,
 });
 
@@ -115,6 +132,7 @@ export const eqTo = comparison("eq_to", {
     if (!isFloat(dtype)) return equal;
     return tf.binary("LogicalOr", equal, tf.binary("LogicalAnd", isNan(tf, x), isNan(tf, y)));
   },
+  words: equalWords,
   fold: (x, y, dtype) => (isFloat(dtype) ? Object.is(x, y) : x === y),
   limits: totalOrderLimits,
 });
@@ -125,6 +143,7 @@ export const leTo = comparison("le_to", {
     const order = lessEqual(tf, x, y, dtype);
     return isFloat(dtype) ? tf.binary("LogicalOr", order, isNan(tf, y)) : order;
   },
+  words: (tf, x, y) => not(tf, lessWords(tf, y, x)),
   fold: (x, y, dtype) => (isFloat(dtype) ? totalOrder(x, y) <= 0 : x <= y),
   limits: totalOrderLimits,
 });
@@ -137,6 +156,7 @@ export const ltTo = comparison("lt_to", {
     const beforeNan = tf.binary("LogicalAnd", isNan(tf, y), not(tf, isNan(tf, x)));
     return tf.binary("LogicalOr", order, beforeNan);
   },
+  words: lessWords,
   fold: (x, y, dtype) => (isFloat(dtype) ? totalOrder(x, y) < 0 : x < y),
   limits: totalOrderLimits,
 });

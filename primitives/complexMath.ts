@@ -5,6 +5,7 @@
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import type { Pair } from "./factories.js";
 import * as floats from "./floatMath.js";
+import * as trigonometry from "./trigonometry.js";
 
 const plus = (tf: Tf, x: Tensor, y: Tensor): Tensor => tf.binary("AddV2", x, y);
 const minus = (tf: Tf, x: Tensor, y: Tensor): Tensor => tf.binary("Sub", x, y);
@@ -108,8 +109,8 @@ export function exp(tf: Tf, z: Pair): Pair {
   const size = tf.unary("Exp", z.re);
   const isReal = tf.binary("Equal", z.im, number(tf, 0));
   return {
-    re: times(tf, size, tf.unary("Cos", z.im)),
-    im: tf.select(isReal, number(tf, 0), times(tf, size, tf.unary("Sin", z.im))),
+    re: times(tf, size, trigonometry.cos(tf, z.im)),
+    im: tf.select(isReal, number(tf, 0), times(tf, size, trigonometry.sin(tf, z.im))),
   };
 }
 
@@ -131,9 +132,9 @@ export function log1p(tf: Tf, z: Pair): Pair {
 
 /** e^z - 1: expm1(a) cos b - 2 sin²(b / 2), and the imaginary part of e^z. */
 export function expm1(tf: Tf, z: Pair): Pair {
-  const sine = tf.unary("Sin", times(tf, z.im, number(tf, 0.5)));
+  const sine = trigonometry.sin(tf, times(tf, z.im, number(tf, 0.5)));
   const correction = times(tf, times(tf, sine, sine), number(tf, 2));
-  const main = times(tf, floats.expm1(tf, z.re), tf.unary("Cos", z.im));
+  const main = times(tf, floats.expm1(tf, z.re), trigonometry.cos(tf, z.im));
   return { re: minus(tf, main, correction), im: exp(tf, z).im };
 }
 
@@ -148,13 +149,13 @@ function zeroWins(tf: Tf, x: Tensor, y: Tensor): Tensor {
 }
 
 export const sinh = (tf: Tf, z: Pair): Pair => ({
-  re: times(tf, floats.sinh(tf, z.re), tf.unary("Cos", z.im)),
-  im: zeroWins(tf, tf.unary("Cosh", z.re), tf.unary("Sin", z.im)),
+  re: times(tf, floats.sinh(tf, z.re), trigonometry.cos(tf, z.im)),
+  im: zeroWins(tf, tf.unary("Cosh", z.re), trigonometry.sin(tf, z.im)),
 });
 
 export const cosh = (tf: Tf, z: Pair): Pair => ({
-  re: times(tf, tf.unary("Cosh", z.re), tf.unary("Cos", z.im)),
-  im: zeroWins(tf, floats.sinh(tf, z.re), tf.unary("Sin", z.im)),
+  re: times(tf, tf.unary("Cosh", z.re), trigonometry.cos(tf, z.im)),
+  im: zeroWins(tf, floats.sinh(tf, z.re), trigonometry.sin(tf, z.im)),
 });
 
 export const sin = (tf: Tf, z: Pair): Pair => timesMinusI(tf, sinh(tf, timesI(tf, z)));

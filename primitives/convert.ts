@@ -26,13 +26,23 @@ import {
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import { isSmallFloat } from "../src/ir/smallFloats.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
-import { fromBits, joinBits, splitBits, toBits } from "./bitcast.js";
+import {
+  floatFromLimbs,
+  floatToLimbs,
+  fromBits,
+  joinBits,
+  joinLimbs,
+  splitBits,
+  splitLimbs,
+  toBits,
+} from "./bitcast.js";
 import { checkCount, elementwise, elementwiseBatch, accepts } from "./factories.js";
 import { float } from "./floatMath.js";
 import { encodeNumbers, integerLimits, wrapInteger } from "./fold.js";
 import * as integers from "./integerMath.js";
 import { reduceTo, roundToSmallFloat } from "./precision.js";
 import { at, dtypeMismatch, invalid, shapeMismatch } from "./support.js";
+import { floatToWord, wordToFloat, wordToSigned, type Word } from "./wordMath.js";
 
 function requireDtype(name: string, dtype: string): DType {
   if (isDType(dtype)) return dtype;
@@ -98,9 +108,37 @@ function convertTensor(tf: Tf, x: Tensor, from: DType, to: DType): Tensor {
   return bitsOf(to) >= 32 || containsIntegers(from, to) ? x : integers.wrap(tf, x, to);
 }
 
+/** A word as a number of another type that is not complex. */
+function convertWord(tf: Tf, word: Word, to: DType): Tensor {
+  if (to === "bool") return tf.cast(integers.add(tf, word.high, word.low), "bool");
+  if (isFloat(to)) return convertTensor(tf, wordToFloat(tf, word), "float32", to);
+  return bitsOf(to) >= 32 ? wordToSigned(tf, word) : integers.wrap(tf, word.low, to);
+}
+
+/** Conversions from and to uint32 where int32 is not exact. */
+function convertThroughLimbs(tf: Tf, input: GraphValue, out: ShapedArray): GraphValue {
+  const from = input.aval.dtype;
+  if (from === out.dtype) return { ...input, aval: out };
+  if (from === "uint32") {
+    const word = tf.limbs(input);
+    if (!isComplex(out.dtype)) return tf.value(convertWord(tf, word, out.dtype), out);
+    return tf.fromPair(wordToFloat(tf, word), float(tf, 0), out);
+  }
+  if (isFloat(from) || isComplex(from)) {
+    const number = isComplex(from) ? tf.pair(input).re : tf.broadcastable(input);
+    const { high, low } = floatToWord(tf, number);
+    return tf.fromLimbs(high, low, out);
+  }
+  const { high, low } = tf.limbs(tf.value(tf.cast(tf.broadcastable(input), "int32"), out));
+  return tf.fromLimbs(high, low, out);
+}
+
 function convertValue(tf: Tf, input: GraphValue, out: ShapedArray): GraphValue {
   const from = input.aval.dtype;
   const to = out.dtype;
+  if (!tf.exactIntegers && (from === "uint32" || to === "uint32")) {
+    return convertThroughLimbs(tf, input, out);
+  }
   if (isComplex(to)) {
     if (isComplex(from)) return { ...input, aval: out };
     const re = convertTensor(tf, tf.broadcastable(input), from, "float32");
@@ -218,6 +256,29 @@ function bitcastShape({ shape, dtype }: ShapedArray, to: DType): Shape {
   return shape.slice(0, -1);
 }
 
+/** The bits of a 32-bit value as limbs. */
+function limbsOf(tf: Tf, input: GraphValue): Word {
+  if (isFloat(input.aval.dtype)) return floatToLimbs(tf, tf.broadcastable(input));
+  return tf.limbs({ ...input, aval: { ...input.aval, dtype: "uint32" } });
+}
+
+/** The 32-bit value whose bits are the limbs. */
+function fromLimbs(tf: Tf, word: Word, out: ShapedArray): GraphValue {
+  if (out.dtype === "uint32") return tf.fromLimbs(word.high, word.low, out);
+  return tf.value(isFloat(out.dtype) ? floatFromLimbs(tf, word) : wordToSigned(tf, word), out);
+}
+
+/** From or to 32 bits where int32 is not exact. */
+function bitcastThroughLimbs(tf: Tf, input: GraphValue, out: ShapedArray): GraphValue {
+  const [oldBits, newBits] = [bitsOf(input.aval.dtype), bitsOf(out.dtype)];
+  if (oldBits === newBits) return fromLimbs(tf, limbsOf(tf, input), out);
+  if (oldBits === 32) {
+    const pieces = splitLimbs(tf, limbsOf(tf, input), input.aval.shape, newBits);
+    return tf.value(fromBits(tf, pieces, out.dtype), out);
+  }
+  return fromLimbs(tf, joinLimbs(tf, toBits(tf, tf.tensor(input), input.aval.dtype)), out);
+}
+
 function bitcastTensor(tf: Tf, input: GraphValue, out: ShapedArray): Tensor {
   const from = input.aval.dtype;
   const [oldBits, newBits] = [bitsOf(from), bitsOf(out.dtype)];
@@ -266,6 +327,11 @@ export const bitcastConvertType: Primitive<BitcastConvertTypeParams> =
     tfjs: (tf, inputs, _params, outs) => {
       const [input, out] = [at(inputs, 0), at(outs, 0)];
       if (input.aval.dtype === out.dtype) return [{ ...input, aval: out }];
+      const wide = [input.aval.dtype, out.dtype].filter((dtype) => bitsOf(dtype) === 32);
+      const narrow = [input.aval.dtype, out.dtype].some((dtype) => bitsOf(dtype) < 8);
+      if (!tf.exactIntegers && wide.length > 0 && !narrow) {
+        return [bitcastThroughLimbs(tf, input, out)];
+      }
       return [tf.value(bitcastTensor(tf, input, out), out)];
     },
     limits: [

@@ -23,6 +23,7 @@ import {
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
 import { foldElementwise } from "./fold.js";
 import { at, dtypeMismatch, shapeMismatch } from "./support.js";
+import type { Word } from "./wordMath.js";
 
 /** Kinds of element types that an argument may have, and numpy's names for JAX's messages. */
 export interface Accepted {
@@ -110,6 +111,8 @@ export interface ElementwiseSpec<P> {
     args: readonly Pair[],
     context: ElementwiseContext<P>,
   ) => Pair | Tensor;
+  /** uint32 arguments as limbs, for backends that are not exact in 32 bits. */
+  readonly words?: (tf: Tf, args: readonly Word[], context: ElementwiseContext<P>) => Word | Tensor;
   /** Exact value for real numbers; the result is rounded, or wrapped, to its element type. */
   readonly fold?: (args: readonly number[], dtype: DType, params: P) => number | boolean;
   readonly limits?: PrimitiveRecord<P>["limits"];
@@ -314,6 +317,13 @@ function tfjsRule<P>(spec: ElementwiseSpec<P>): TfjsRule<P> {
     const out = at(outs, 0);
     const { dtype } = at(inputs, 0).aval;
     const context = { inputs, dtype, out, params };
+    if (dtype === "uint32" && !tf.exactIntegers && spec.words !== undefined) {
+      const args = inputs.map((input) => tf.limbs(input));
+      const result = spec.words(tf, args, context);
+      return [
+        "high" in result ? tf.fromLimbs(result.high, result.low, out) : tf.value(result, out),
+      ];
+    }
     if (!inputs.some((input) => isComplex(input.aval.dtype)) && !isComplex(out.dtype)) {
       const args = inputs.map((input) => tf.broadcastable(input));
       return [tf.value(spec.tfjs(tf, args, context), out)];

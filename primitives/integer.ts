@@ -9,10 +9,13 @@ import * as bits from "./bitMath.js";
 import { accepts, elementwise, type Accepted } from "./factories.js";
 import * as integers from "./integerMath.js";
 import { at } from "./support.js";
+import * as words from "./wordMath.js";
+import type { Word } from "./wordMath.js";
 
 interface BitwiseSpec {
   readonly accepts: readonly Accepted[];
   readonly tfjs: (tf: Tf, args: readonly Tensor[], dtype: DType) => Tensor;
+  readonly words: (tf: Tf, args: readonly Word[]) => Word;
   /** On the bits as BigInts of the type's width. */
   readonly fold: (args: readonly bigint[], width: number) => bigint;
 }
@@ -25,6 +28,7 @@ function bitwise(name: string, spec: BitwiseSpec): Primitive<NoParams> {
     tangents: "zero",
     transpose: none(`${name} is not linear`),
     tfjs: (tf, args, { dtype }) => spec.tfjs(tf, args, dtype),
+    words: (tf, args) => spec.words(tf, args),
     fold: (args, dtype) => {
       const width = dtype === "bool" ? 1 : bitsOf(dtype);
       const patterns = args.map((value) => BigInt.asUintN(width, BigInt(value)));
@@ -42,6 +46,7 @@ export const not = bitwise("not", {
   accepts: oneArgument,
   tfjs: (tf, args, dtype) =>
     dtype === "bool" ? tf.unary("LogicalNot", at(args, 0)) : bits.bitNot(tf, at(args, 0), dtype),
+  words: (tf, args) => words.notWord(tf, at(args, 0)),
   fold: (args) => ~at(args, 0),
 });
 
@@ -51,6 +56,7 @@ export const and = bitwise("and", {
     dtype === "bool"
       ? tf.binary("LogicalAnd", at(args, 0), at(args, 1))
       : bits.bitAnd(tf, at(args, 0), at(args, 1), dtype),
+  words: (tf, args) => words.andWords(tf, at(args, 0), at(args, 1)),
   fold: (args) => at(args, 0) & at(args, 1),
 });
 
@@ -60,6 +66,7 @@ export const or = bitwise("or", {
     dtype === "bool"
       ? tf.binary("LogicalOr", at(args, 0), at(args, 1))
       : bits.bitOr(tf, at(args, 0), at(args, 1), dtype),
+  words: (tf, args) => words.orWords(tf, at(args, 0), at(args, 1)),
   fold: (args) => at(args, 0) | at(args, 1),
 });
 
@@ -69,18 +76,21 @@ export const xor = bitwise("xor", {
     dtype === "bool"
       ? tf.binary("NotEqual", at(args, 0), at(args, 1))
       : bits.bitXor(tf, at(args, 0), at(args, 1), dtype),
+  words: (tf, args) => words.xorWords(tf, at(args, 0), at(args, 1)),
   fold: (args) => at(args, 0) ^ at(args, 1),
 });
 
 export const populationCount = bitwise("population_count", {
   accepts: [accepts.integer],
   tfjs: (tf, args, dtype) => bits.populationCount(tf, at(args, 0), dtype),
+  words: (tf, args) => words.populationCount(tf, at(args, 0)),
   fold: (args) => BigInt(at(args, 0).toString(2).replaceAll("0", "").length),
 });
 
 export const clz = bitwise("clz", {
   accepts: [accepts.integer],
   tfjs: (tf, args, dtype) => bits.countLeadingZeros(tf, at(args, 0), dtype),
+  words: (tf, args) => words.leadingZeros(tf, at(args, 0)),
   fold: (args, width) => {
     const value = at(args, 0);
     return BigInt(width - (value === 0n ? 0 : value.toString(2).length));
@@ -92,6 +102,7 @@ const integersOnly = [accepts.integer, accepts.integer];
 export const shiftLeft = bitwise("shift_left", {
   accepts: integersOnly,
   tfjs: (tf, args, dtype) => integers.shiftLeft(tf, at(args, 0), at(args, 1), dtype),
+  words: (tf, args) => words.shiftLeft(tf, at(args, 0), at(args, 1)),
   fold: (args, width) => {
     const [value, amount] = [at(args, 0), at(args, 1)];
     return amount >= width ? 0n : value << amount;
@@ -101,6 +112,7 @@ export const shiftLeft = bitwise("shift_left", {
 export const shiftRightLogical = bitwise("shift_right_logical", {
   accepts: integersOnly,
   tfjs: (tf, args, dtype) => integers.shiftRightLogical(tf, at(args, 0), at(args, 1), dtype),
+  words: (tf, args) => words.shiftRight(tf, at(args, 0), at(args, 1)),
   fold: (args, width) => {
     const [value, amount] = [at(args, 0), at(args, 1)];
     return amount >= width ? 0n : value >> amount;
@@ -110,6 +122,7 @@ export const shiftRightLogical = bitwise("shift_right_logical", {
 export const shiftRightArithmetic = bitwise("shift_right_arithmetic", {
   accepts: integersOnly,
   tfjs: (tf, args, dtype) => integers.shiftRightArithmetic(tf, at(args, 0), at(args, 1), dtype),
+  words: (tf, args) => words.shiftRightArithmetic(tf, at(args, 0), at(args, 1)),
   fold: (args, width) => {
     const [value, amount] = [at(args, 0), at(args, 1)];
     return BigInt.asIntN(width, value) >> (amount >= width ? BigInt(width - 1) : amount);

@@ -205,6 +205,8 @@ function reduceRule(
   if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];
   if (isEmptyShape(x.aval.shape)) return [identityValue(tf, monoid, out)];
   const { dtype } = out;
+  // Where int32 is float32, only the primitives know words of 32 bits.
+  if (dtype === "uint32" && !tf.exactIntegers) return reduceByTree(tf, monoid, x, axes);
   switch (monoid) {
     case "sum":
       return [reduceSumRule(tf, x, axes, out)];

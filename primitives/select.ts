@@ -29,6 +29,7 @@ import * as floats from "./floatMath.js";
 import { foldElementwise } from "./fold.js";
 import * as integers from "./integerMath.js";
 import { at, dtypeMismatch, shapeMismatch } from "./support.js";
+import { lessWords, selectWords } from "./wordMath.js";
 
 // --- select_n ------------------------------------------------------------------------------------
 
@@ -75,6 +76,12 @@ function chooseTensor(tf: Tf, which: Tensor, cases: readonly Tensor[]): Tensor {
 function selectTfjs(tf: Tf, inputs: readonly GraphValue[], out: ShapedArray): GraphValue {
   const which = tf.broadcastable(at(inputs, 0));
   const cases = inputs.slice(1);
+  if (out.dtype === "uint32" && !tf.exactIntegers) {
+    const words = cases.map((value) => tf.limbs(value));
+    const choose = (limbs: readonly Tensor[]): Tensor => chooseTensor(tf, which, limbs);
+    const high = choose(words.map((word) => word.high));
+    return tf.fromLimbs(high, choose(words.map((word) => word.low)), out);
+  }
   if (!isComplex(out.dtype)) {
     return tf.value(
       chooseTensor(
@@ -230,8 +237,17 @@ function clampTensor(tf: Tf, low: Tensor, x: Tensor, high: Tensor, dtype: DType)
   return tf.select(integers.unsignedLess(tf, high, raised), high, raised);
 }
 
+function clampWords(tf: Tf, inputs: readonly GraphValue[], out: ShapedArray): GraphValue {
+  const words = inputs.map((value) => tf.limbs(value));
+  const [low, x, high] = [at(words, 0), at(words, 1), at(words, 2)];
+  const raised = selectWords(tf, lessWords(tf, x, low), low, x);
+  const result = selectWords(tf, lessWords(tf, high, raised), high, raised);
+  return tf.fromLimbs(result.high, result.low, out);
+}
+
 function clampTfjs(tf: Tf, inputs: readonly GraphValue[], out: ShapedArray): GraphValue {
   const [low, x, high] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+  if (out.dtype === "uint32" && !tf.exactIntegers) return clampWords(tf, [low, x, high], out);
   if (!isComplex(out.dtype)) {
     const parts = [low, x, high].map((value) => tf.broadcastable(value));
     return tf.value(clampTensor(tf, at(parts, 0), at(parts, 1), at(parts, 2), out.dtype), out);

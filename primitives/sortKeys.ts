@@ -61,6 +61,11 @@ export function sortKeys(
   order: "ascending" | "descending",
 ): readonly Tensor[] {
   const { dtype, shape } = x.aval;
+  if (dtype === "uint32" && !tf.exactIntegers) {
+    // The number itself would be rounded to 24 bits there.
+    const { high, low } = tf.limbs(x);
+    return [high, low].map((limb) => realKey(tf, tf.broadcastTo(limb, shape), "int32", order));
+  }
   if (kindOf(dtype) !== "complex") return [realKey(tf, tf.tensor(x), dtype, order)];
   const { re, im } = tf.pair(x);
   return [re, im].map((part) => realKey(tf, tf.broadcastTo(part, shape), "float32", order));

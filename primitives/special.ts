@@ -8,12 +8,13 @@ import type { NoParams } from "../src/ir/params.js";
 import { none, type Primitive } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { accepts, constantLike, elementwise, type ElementwiseSpec } from "./factories.js";
-import { fromBits, toBits } from "./bitcast.js";
+import { floatFromLimbs, floatToLimbs, fromBits, toBits } from "./bitcast.js";
 import { float, withSignOf } from "./floatMath.js";
 import { polygamma } from "./incomplete.js";
 import * as integers from "./integerMath.js";
 import * as math from "./specialMath.js";
 import { at } from "./support.js";
+import { addWords, selectWords, wordOf } from "./wordMath.js";
 
 interface SpecialSpec {
   readonly derivative: (o: Ops, tangent: Value, x: Value, result: Value) => Value;
@@ -83,18 +84,23 @@ export const digamma = special("digamma", {
   flops: 50,
 });
 
+/** The next larger (or smaller) magnitude. */
+function neighbourMagnitude(tf: Tf, x: Tensor, isUp: Tensor, dtype: DType): Tensor {
+  if (dtype === "float32" && !tf.exactIntegers) {
+    const step = selectWords(tf, isUp, wordOf(tf, 1), wordOf(tf, -1));
+    return floatFromLimbs(tf, addWords(tf, floatToLimbs(tf, x), step));
+  }
+  const step = tf.select(isUp, integers.int(tf, 1), integers.int(tf, -1));
+  return fromBits(tf, integers.add(tf, toBits(tf, x, dtype), step), dtype);
+}
+
 /** The neighbour of x towards y: one step in the bits of its magnitude. */
 function neighbour(tf: Tf, x: Tensor, y: Tensor, dtype: DType): Tensor {
   const zero = float(tf, 0);
   const isZero = tf.binary("Equal", x, zero);
   const outward = tf.binary("Equal", tf.binary("Greater", y, x), tf.binary("Greater", x, zero));
-  const bits = toBits(tf, tf.unary("Abs", x), dtype);
-  const step = tf.select(
-    tf.binary("LogicalOr", outward, isZero),
-    integers.int(tf, 1),
-    integers.int(tf, -1),
-  );
-  const magnitude = fromBits(tf, integers.add(tf, bits, step), dtype);
+  const isUp = tf.binary("LogicalOr", outward, isZero);
+  const magnitude = neighbourMagnitude(tf, tf.unary("Abs", x), isUp, dtype);
   const next = withSignOf(tf, tf.select(isZero, y, x), magnitude);
   const isNan = tf.binary("LogicalOr", tf.unary("IsNan", x), tf.unary("IsNan", y));
   const result = tf.select(tf.binary("Equal", x, y), y, next);

@@ -4,6 +4,7 @@
  */
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { chain, float, polynomial } from "./floatMath.js";
+import * as trigonometry from "./trigonometry.js";
 
 const add = (tf: Tf, x: Tensor, y: Tensor | number): Tensor =>
   tf.binary("AddV2", x, typeof y === "number" ? float(tf, y) : y);
@@ -79,7 +80,7 @@ function distanceToInteger(tf: Tf, x: Tensor): Tensor {
 function smallSine(tf: Tf, x: Tensor): Tensor {
   const isSmall = tf.binary("Less", tf.unary("Abs", x), float(tf, 1e-3));
   const cubic = mul(tf, x, sub(tf, 1, mul(tf, mul(tf, x, x), 1 / 6)));
-  return tf.select(isSmall, cubic, tf.unary("Sin", x));
+  return tf.select(isSmall, cubic, trigonometry.sin(tf, x));
 }
 
 /** log |gamma(x)|: Lanczos for x >= 1/2, else by reflection. */
@@ -132,7 +133,7 @@ export function digamma(tf: Tf, x: Tensor): Tensor {
   // pi cot(pi x) from the signed distance to the nearest integer.
   const nearest = sub(tf, x, tf.unary("Round", x));
   const angle = mul(tf, nearest, Math.PI);
-  const cotangent = mul(tf, div(tf, tf.unary("Cos", angle), smallSine(tf, angle)), Math.PI);
+  const cotangent = mul(tf, div(tf, trigonometry.cos(tf, angle), smallSine(tf, angle)), Math.PI);
   const mirrored = sub(tf, direct, cotangent);
   const result = tf.select(reflected, mirrored, direct);
   // At 0, -1, -2 … the two sides disagree about the sign of infinity.

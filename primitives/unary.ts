@@ -21,6 +21,8 @@ import {
 import * as floats from "./floatMath.js";
 import * as integers from "./integerMath.js";
 import { at } from "./support.js";
+import { cos as cosine, sin as sine } from "./trigonometry.js";
+import { multiplyWords, subtractWords, wordOf } from "./wordMath.js";
 
 /** The part of a derivative rule that one-argument functions need: tangent, argument, result. */
 type Derivative = (o: Ops, tangent: Value, x: Value, result: Value) => Value;
@@ -73,6 +75,7 @@ export const neg = elementwise<NoParams>({
       ? integers.wrap(tf, integers.sub(tf, integers.int(tf, 0), at(args, 0)), dtype)
       : tf.unary("Neg", at(args, 0)),
   complex: (tf, args) => complexMath.neg(tf, at(args, 0)),
+  words: (tf, args) => subtractWords(tf, wordOf(tf, 0), at(args, 0)),
   fold: (args) => -at(args, 0),
 });
 
@@ -218,18 +221,18 @@ export const logistic = unary("logistic", {
 
 const largeArguments = {
   when: "webgl or webgpu, |x| > 1e4",
-  effect: "no correct digits",
-  why: "the shading language reduces arguments in float32",
+  effect: "the error grows with the argument",
+  why: "the distance from a multiple of pi is taken in float32",
 } as const;
 
 export const sin = unary("sin", {
   derivative: (o, t, x) => o.mul(t, o.cos(x)),
-  real: node("Sin"),
+  real: sine,
   complex: complexMath.sin,
   limits: [
     largeArguments,
     {
-      when: "wasm, webgl or webgpu, |x| < 1e-3",
+      when: "wasm, |x| < 1e-3",
       effect: "the absolute error stays below 2e-7, the relative error does not",
       why: "the TensorFlow.js kernels reduce all arguments by multiples of pi",
     },
@@ -238,7 +241,7 @@ export const sin = unary("sin", {
 
 export const cos = unary("cos", {
   derivative: (o, t, x) => o.neg(o.mul(t, o.sin(x))),
-  real: node("Cos"),
+  real: cosine,
   complex: complexMath.cos,
   limits: [largeArguments],
 });
@@ -404,6 +407,8 @@ export const integerPow = elementwise<IntegerPowParams>({
     const power = powerOf(at(args, 0), Math.abs(y), (a, b) => complexMath.mul(tf, a, b));
     return y > 0 ? power : complexMath.div(tf, unit, power);
   },
+  words: (tf, args, { params: { y } }) =>
+    y === 0 ? wordOf(tf, 1) : powerOf(at(args, 0), y, (a, b) => multiplyWords(tf, a, b)),
   fold: (args, dtype, { y }) => {
     if (y === 0) return 1;
     const power = powerOf(at(args, 0), Math.abs(y), (a, b) => foldProduct(a, b, dtype));
@@ -425,6 +430,7 @@ function identity(
     transpose: [(_o, ct) => ct],
     tfjs: (_tf, args) => at(args, 0),
     complex: (_tf, args) => at(args, 0),
+    words: (_tf, args) => at(args, 0),
     fold: (args) => at(args, 0),
     flopsPerElement: 0,
   });

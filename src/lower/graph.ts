@@ -51,8 +51,8 @@ export interface SignatureEntry {
   readonly key: string;
   /** Position among the program's flattened inputs or outputs. */
   readonly position: number;
-  /** A complex value may cross the border as two real tensors. */
-  readonly part: "whole" | "real" | "imag";
+  /** Complex values may cross the border as two real tensors, uint32 as two int32 ones of 16 bits. */
+  readonly part: "whole" | "real" | "imag" | "high" | "low";
   readonly tensor: string;
   readonly dtype: TfDtype;
   /** Sizes; -1 where symbolic. */

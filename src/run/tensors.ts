@@ -1,7 +1,8 @@
 /**
  * Arrays in memory to tfjs tensors and back: how each JAX dtype crosses the border of a model.
- * Complex values are one complex64 tensor or two float32 tensors; uint32 is an int32 bit pattern;
- * narrower integers are int32, narrower floats float32.
+ * Complex values are one complex64 tensor or two float32 tensors; uint32 is an int32 bit pattern, or
+ * two int32 tensors with the upper and lower 16 bits; narrower integers are int32, narrower floats
+ * float32.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { kindOf, type DType } from "../ir/dtypes.js";
@@ -74,6 +75,11 @@ function interleave(real: ArrayLike<number>, imag: ArrayLike<number>): Float32Ar
   return values;
 }
 
+/** Words from their upper and lower 16 bits. */
+function joinHalves(high: ArrayLike<number>, low: ArrayLike<number>): Uint32Array {
+  return Uint32Array.from(high, (upper, index) => upper * 65536 + (low[index] ?? 0));
+}
+
 /** int32 numbers as the unsigned numbers of the same bits. */
 function unsignedBits(values: ArrayLike<number>): Uint32Array {
   return Uint32Array.from(values, (value) => value >>> 0);
@@ -103,6 +109,9 @@ export async function arrayOf(
     case "token":
       throw new Error(`internal error: a result of type ${dtype}`);
     case "unsigned":
+      if (second !== undefined) {
+        return fromNumbers(dtype, shape, joinHalves(values, await second.data()));
+      }
       return fromNumbers(dtype, shape, isWide(dtype) ? unsignedBits(values) : values);
     case "bool":
     case "signed":

@@ -3,8 +3,9 @@
  * value, conversions between the forms, and pending broadcasts. The one place that decides.
  */
 import { printAval, type ShapedArray } from "../../ir/aval.js";
-import { dimEquals, type Shape } from "../../ir/dims.js";
+import { dimEquals, isStaticShape, type Shape } from "../../ir/dims.js";
 import { kindOf, shortName, type DType } from "../../ir/dtypes.js";
+import { asInt32, fromNumbers } from "../../ir/hostArray.js";
 import type { GraphValue, Tensor, Tf, TfDtype } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
 import type { ElementwiseOps } from "./elementwise.js";
@@ -49,6 +50,8 @@ export function carrierOps(
   shapes: ShapeOps,
   elementwise: ElementwiseOps,
 ): CarrierOps {
+  const gpu = core.targets("webgl", "webgpu");
+
   function broadcastable(value: GraphValue): Tensor {
     const { carrier, aval } = value;
     switch (carrier.kind) {
@@ -61,10 +64,28 @@ export function carrierOps(
       }
       case "limbs": {
         const factor = elementwise.scalar(65536, "int32");
-        const high = elementwise.binary("Mul", carrier.high, factor);
-        return elementwise.binary("AddV2", high, carrier.low);
+        const high = gpu ? signedHalf(carrier.high) : carrier.high;
+        return elementwise.binary("AddV2", elementwise.binary("Mul", high, factor), carrier.low);
       }
     }
+  }
+
+  /** Upper halves as signed numbers: where int32 is float32, small negative ones stay exact. */
+  function signedHalf(high: Tensor): Tensor {
+    const half = elementwise.scalar(32768, "int32");
+    const raised = elementwise.binary("AddV2", high, half);
+    const factor = elementwise.scalar(65536, "int32");
+    return elementwise.binary("Sub", elementwise.binary("FloorMod", raised, factor), half);
+  }
+
+  /** The halves of known words. */
+  function knownLimbs(tensor: Tensor): { readonly high: Tensor; readonly low: Tensor } | null {
+    const { value, shape } = tensor;
+    if (value === null || !isStaticShape(shape)) return null;
+    const words = asInt32(value, { overflow: "wrap" });
+    const half = (pick: (word: number) => number): Tensor =>
+      core.constant(fromNumbers("int32", [...shape], Int32Array.from(words, pick)), "int32");
+    return { high: half((word) => word >>> 16), low: half((word) => word & 65535) };
   }
 
   const value: Tf["value"] = (tensor, aval) => {
@@ -101,6 +122,8 @@ export function carrierOps(
     if (tensor.dtype !== "int32") {
       throw core.error("internal-rule-type", `no 16-bit limbs of ${shortName(aval.dtype)}`);
     }
+    const known = knownLimbs(tensor);
+    if (known !== null) return known;
     const factor = elementwise.scalar(65536, "int32");
     const low = elementwise.binary("FloorMod", tensor, factor);
     const rest = elementwise.binary("Sub", tensor, low);
@@ -135,8 +158,20 @@ export function carrierTensors(tf: Tf, value: GraphValue): readonly Tensor[] {
   }
 }
 
-/** The form in which values of a type cross borders: complex numbers as pairs, all else as tensors. */
+/** True for words that no int32 tensor holds exactly on all target backends. */
+function needsLimbs(tf: Tf, dtype: DType): boolean {
+  return dtype === "uint32" && !tf.exactIntegers;
+}
+
+/**
+ * The form in which values of a type cross borders: complex numbers as pairs, uint32 as limbs where
+ * int32 is not exact, all else as tensors.
+ */
 export function canonicalValue(tf: Tf, value: GraphValue): GraphValue {
+  if (needsLimbs(tf, value.aval.dtype)) {
+    const { high, low } = tf.limbs(value);
+    return tf.fromLimbs(high, low, value.aval);
+  }
   if (kindOf(value.aval.dtype) !== "complex") {
     return value.carrier.kind === "tensor" ? value : tf.value(tf.tensor(value), value.aval);
   }
@@ -145,7 +180,8 @@ export function canonicalValue(tf: Tf, value: GraphValue): GraphValue {
 }
 
 /** How many tensors a canonical value of a type consists of, and their type. */
-export function carrierTypes(aval: ShapedArray): readonly TfDtype[] {
+export function carrierTypes(tf: Tf, aval: ShapedArray): readonly TfDtype[] {
+  if (needsLimbs(tf, aval.dtype)) return ["int32", "int32"];
   if (kindOf(aval.dtype) === "complex") return ["float32", "float32"];
   return [tfDtypeOf(aval.dtype) ?? "int32"];
 }
@@ -158,5 +194,8 @@ export function fromCarrierTensors(
 ): GraphValue {
   const [first, second] = tensors;
   if (first === undefined) throw new Error("internal error: a value without tensors");
-  return second === undefined ? tf.value(first, aval) : tf.fromPair(first, second, aval);
+  if (second === undefined) return tf.value(first, aval);
+  return kindOf(aval.dtype) === "complex"
+    ? tf.fromPair(first, second, aval)
+    : tf.fromLimbs(first, second, aval);
 }

@@ -31,7 +31,7 @@ export function controlOps(core: GraphCore, tf: () => Tf, lower: LowerProgram): 
   } {
     const tensors: Tensor[] = [];
     const values = avals.map((aval) => {
-      const parts = carrierTypes(aval).map((dtype) =>
+      const parts = carrierTypes(tf(), aval).map((dtype) =>
         core.argument(`arg${tensors.length}`, { dtype, shape: aval.shape }),
       );
       tensors.push(...parts);
@@ -109,7 +109,7 @@ export function controlOps(core: GraphCore, tf: () => Tf, lower: LowerProgram): 
   function regroup(avals: readonly ShapedArray[], tensors: readonly Tensor[]): GraphValue[] {
     let next = 0;
     return avals.map((aval) => {
-      const count = carrierTypes(aval).length;
+      const count = carrierTypes(tf(), aval).length;
       const parts = tensors.slice(next, next + count);
       next += count;
       return fromCarrierTensors(tf(), parts, aval);
@@ -142,7 +142,7 @@ export function controlOps(core: GraphCore, tf: () => Tf, lower: LowerProgram): 
   };
 
   const flattenedSize = (avals: readonly ShapedArray[]): number =>
-    avals.reduce((sum, aval) => sum + carrierTypes(aval).length, 0);
+    avals.reduce((sum, aval) => sum + carrierTypes(tf(), aval).length, 0);
 
   const ifElse: Tf["ifElse"] = (predicate, falseBranch, trueBranch, operands) => {
     const avals = operands.map((value) => value.aval);
@@ -158,7 +158,7 @@ export function controlOps(core: GraphCore, tf: () => Tf, lower: LowerProgram): 
     };
     const outAvals = falseBranch.jaxpr.outvars.map((atom) => atom.aval);
     const outputs = outAvals.flatMap((aval) =>
-      carrierTypes(aval).map((dtype) => ({ dtype, shape: aval.shape })),
+      carrierTypes(tf(), aval).map((dtype) => ({ dtype, shape: aval.shape })),
     );
     const inputs = [predicate, ...flatten(operands), ...captured];
     return regroup(outAvals, core.emit("StatelessIf", inputs, attrs, outputs));
