@@ -37,6 +37,11 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
   square: ([a = 0]) => a * a,
   integer_pow: ([a = 0, n = 1]) => a ** n,
   tanh: ([a = 0]) => Math.tanh(a),
+  floor: ([a = 0]) => Math.floor(a),
+  sin: ([a = 0]) => Math.sin(a),
+  cos: ([a = 0]) => Math.cos(a),
+  tan: ([a = 0]) => Math.tan(a),
+  is_finite: ([a = 0]) => flag(Number.isFinite(a)),
   lt: ([a = 0, b = 0]) => flag(a < b),
   le: ([a = 0, b = 0]) => flag(a <= b),
   gt: ([a = 0, b = 0]) => flag(a > b),
@@ -69,7 +74,8 @@ function erfc(x: number): number {
   return Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + fraction);
 }
 
-interface Known {
+/** A function of one number that regions are compared with. */
+export interface KnownFunction {
   readonly name: string;
   readonly value: (x: number) => number;
   readonly build: (o: Ops, x: Value) => Value;
@@ -78,7 +84,7 @@ interface Known {
 const literal = (o: Ops, value: number, like: Value): Value => o.literal(value, like.aval.dtype);
 
 /** The functions looked for, the more telling first. */
-const table: readonly Known[] = [
+const table: readonly KnownFunction[] = [
   {
     // jax.nn.gelu(approximate=False): absolute errors of erf are scaled by x, as JAX's own are.
     name: "gelu",
@@ -190,18 +196,25 @@ function scalarNumber(value: Value, match: Match): number | undefined {
   return scalar === undefined || typeof scalar === "object" ? undefined : Number(scalar);
 }
 
-function recognise(value: Value, region: Region, match: Match): Known | undefined {
-  return table.find((known) =>
+function recognise(
+  value: Value,
+  region: Region,
+  match: Match,
+  functions: readonly KnownFunction[],
+): KnownFunction | undefined {
+  return functions.find((known) =>
     samples.every((point) => {
       const expected = known.value(point);
       const found = evaluateAt(value, region, point, match);
+      if (Number.isNaN(expected)) return Number.isNaN(found);
       return Math.abs(found - expected) <= 1e-5 * Math.abs(expected) + 1e-9;
     }),
   );
 }
 
-/** A row that recognises the functions of the table in one program. */
-export function recogniseFunctions(): Row {
+/** A row that recognises the functions of the table, and further ones, in one program. */
+export function recogniseFunctions(further: readonly KnownFunction[] = []): Row {
+  const functions = [...table, ...further];
   const dominators = new WeakMap<Match, Dominators>();
   return {
     name: "recognise-function",
@@ -215,7 +228,7 @@ export function recogniseFunctions(): Row {
       if (source === null || !sameShape(source, output)) return null;
       const region = regionWith(equation, source, match);
       if (region === null || !isWorthALook(region)) return null;
-      const found = recognise(output, region, matchWith(match, output, equation));
+      const found = recognise(output, region, matchWith(match, output, equation), functions);
       return found === undefined ? null : [found.build(o, source)];
     },
   };

@@ -1,0 +1,64 @@
+/**
+ * Special functions that exports write out and that have derivatives of their own: recognised before
+ * a program is differentiated, for the derivative of an approximation is a bad one. Exact values on
+ * doubles, for the comparison by sample points.
+ */
+import type { KnownFunction } from "./probe.js";
+
+/** Coefficients of Lanczos' approximation with g = 7. */
+const lanczos = [
+  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313,
+  -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6,
+  1.5056327351493116e-7,
+];
+
+/** log |gamma(x)|. */
+function lgamma(x: number): number {
+  if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - lgamma(1 - x);
+  const z = x - 1;
+  const [first = 1, ...others] = lanczos;
+  const sum = others.reduce((total, c, index) => total + c / (z + index + 1), first);
+  const t = z + 7.5;
+  return 0.5 * Math.log(2 * Math.PI) + (z + 0.5) * Math.log(t) - t + Math.log(sum);
+}
+
+/** The derivative of log gamma: recurrence up to 10, then its asymptotic series (DLMF 5.11.2). */
+function digamma(x: number): number {
+  if (x < 0) return digamma(1 - x) - Math.PI / Math.tan(Math.PI * x);
+  let shift = 0;
+  let y = x;
+  for (; y < 10; y++) shift += 1 / y;
+  const inverse = 1 / (y * y);
+  const series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse / 240)));
+  return Math.log(y) - 1 / (2 * y) - series - shift;
+}
+
+/** The inverse of erf by bisection of the series (DLMF 7.6.1). */
+function erfInv(y: number): number {
+  if (Math.abs(y) > 1) return NaN;
+  let [low, high] = [-6, 6];
+  for (let step = 0; step < 80; step++) {
+    const middle = (low + high) / 2;
+    if (erfSeries(middle) < y) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+function erfSeries(x: number): number {
+  if (Math.abs(x) > 4) return Math.sign(x);
+  let term = x;
+  let sum = x;
+  for (let n = 1; n < 120; n++) {
+    term *= (-x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
+
+/** Looked for before derivatives only: the written-out form is as good to compute with. */
+export const specialFunctions: readonly KnownFunction[] = [
+  { name: "lgamma", value: lgamma, build: (o, x) => o.lgamma(x) },
+  { name: "digamma", value: digamma, build: (o, x) => o.digamma(x) },
+  { name: "erf_inv", value: erfInv, build: (o, x) => o.erfInv(x) },
+];
