@@ -16,7 +16,12 @@ const isCi = (process.env.CI ?? "") !== "";
 
 export default defineConfig({
   // The examples import the package by its name, as users do; so does `paths` in tsconfig.json.
-  resolve: { alias: { jax2tfjs: fileURLToPath(new URL("src/index.ts", import.meta.url)) } },
+  resolve: {
+    alias: {
+      "jax2tfjs/runtime": fileURLToPath(new URL("src/runtime/index.ts", import.meta.url)),
+      jax2tfjs: fileURLToPath(new URL("src/index.ts", import.meta.url)),
+    },
+  },
   test: {
     environment: "node",
     exclude: [...configDefaults.exclude, "**/.cache/**"],
@@ -26,6 +31,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          // tfjs's own gradients, which its Node build leaves out, are ESM without file endings.
+          server: { deps: { inline: [/tfjs-core\/dist\/(?!tf-core)/] } },
+          // Tests of memory collect garbage.
+          execArgv: ["--expose-gc"],
           include: ["tests/**/*.test.ts"],
           exclude: [...configDefaults.exclude, ...ownFolders.map((folder) => `tests/${folder}/**`)],
           testTimeout: 30 * seconds,

@@ -17,6 +17,7 @@ import { isSymbolic, printDim, symbolicScope, variablesOf, type SymbolicScope } 
 import { substituteProgram } from "./ir/substitute.js";
 import { solveDims, symbolicShape, unifyShapes, type DimPlan } from "./ir/shapeSpec.js";
 import type { Program, ProgramInput, ProgramValue, TreeDescription } from "./import/program.js";
+import { atUserLine } from "./trace/source.js";
 import { evaluateProgram, typeOf } from "./trace/trace.js";
 import {
   broadcastPrefix,
@@ -90,7 +91,7 @@ export function exportFunction<Args extends readonly unknown[]>(
   f: Traceable<Args, unknown>,
   options: ExportOptions = {},
 ): (...args: readonly unknown[]) => Program {
-  return (...args) => {
+  const program = (args: readonly unknown[]): Program => {
     const { inTree, avals, paths, scope } = exportedTypes(args, options);
     const name = options.name ?? nameOf(f);
     const traced = traceCall(f, inTree, avals);
@@ -147,6 +148,7 @@ export function exportFunction<Args extends readonly unknown[]>(
       hasVjp: false,
     };
   };
+  return (...args) => atUserLine(() => program(args));
 }
 
 function isUsed({ invars, equations, outvars }: Program["jaxpr"]["jaxpr"], index: number): boolean {

@@ -10,7 +10,7 @@ import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
 import { printSource } from "../ir/print.js";
 import { describeValue, type ArrayData, type ArrayValue } from "../trace/arrays.js";
-import { callerSource } from "../trace/source.js";
+import { atUserLine, callerSource } from "../trace/source.js";
 import { asValue, fromValue, o, traceProgram, typeOf } from "../trace/trace.js";
 import {
   flatten,
@@ -58,16 +58,15 @@ export function nameOf(f: { readonly name: string }): string {
 
 /** Turns errors about one argument into ones that say which. */
 function locate<T>(what: string, path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof Jax2TfjsError) || error.code !== "not-an-array") throw error;
-    const where = path === "" ? what : `${what}${path}`;
-    throw new Jax2TfjsError(error.code, `${where}: ${error.message}`, {
-      source: callSite(),
-      ...error.details,
-    });
-  }
+  return atUserLine(() => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof Jax2TfjsError) || error.code !== "not-an-array") throw error;
+      const where = path === "" ? what : `${what}${path}`;
+      throw new Jax2TfjsError(error.code, `${where}: ${error.message}`, error.details);
+    }
+  });
 }
 
 /** The arguments of a call, apart. */

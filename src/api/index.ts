@@ -1,6 +1,21 @@
 /** Tracing and transforming functions, under JAX's names. */
 export { ShapeDtypeStruct, Float0Array } from "./calls.js";
 export {
+  checkpoint,
+  checkpointName,
+  checkpointPolicies,
+  stopGradient,
+  type CheckpointOptions,
+  type CheckpointPolicy,
+} from "./checkpoint.js";
+export {
+  customJvp,
+  customVjp,
+  type CustomJvp,
+  type CustomOptions,
+  type CustomVjp,
+} from "./customDerivatives.js";
+export {
   grad,
   jvp,
   linearize,

@@ -3,6 +3,7 @@ import { printDim, type Dim } from "../ir/dims.js";
 import { printAval, type ShapedArray } from "../ir/aval.js";
 import { batchProgram } from "../transform/index.js";
 import { describeValue } from "../trace/arrays.js";
+import { atUserLine } from "../trace/source.js";
 import { evaluateProgram } from "../trace/trace.js";
 import { broadcastPrefix, unflatten } from "../tree/pytree.js";
 import { callError, flattenArguments, nameOf, traceCall, unflattenValues } from "./calls.js";
@@ -30,7 +31,8 @@ const isAxis = (value: unknown): boolean => value === null || typeof value === "
 
 /** Positions for each leaf. */
 function axesOf(axes: Axes, tree: unknown, what: string): readonly (number | null)[] {
-  return broadcastPrefix(axes, tree, what, isAxis).map((axis) => {
+  const spread = atUserLine(() => broadcastPrefix(axes, tree, what, isAxis));
+  return spread.map((axis) => {
     if (axis === null || (typeof axis === "number" && Number.isInteger(axis))) return axis;
     throw callError("vmap-axes", `${what} holds ${describeValue(axis)}, which is no position`);
   });

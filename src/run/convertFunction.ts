@@ -7,12 +7,13 @@ import { jit } from "../api/jit.js";
 import type { Arguments, Arrays, Traceable } from "../api/types.js";
 import { exportedTypes, type ExportOptions } from "../exportFunction.js";
 import { printAval } from "../ir/aval.js";
-import { Jax2TfjsError } from "../ir/errors.js";
+import { type Jax2TfjsError } from "../ir/errors.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
 import { checkCall, solveDims, type DimPlan } from "../ir/shapeSpec.js";
 import { substituteProgram } from "../ir/substitute.js";
 import { EagerRunner, type EquationEvent } from "../lower/eager.js";
+import { atUserLine } from "../trace/source.js";
 import { asValue, isTracing } from "../trace/trace.js";
 import { printTree, type TreeDef } from "../tree/pytree.js";
 import { currentBackend, runOnArrays, runProgram, type RunProgram } from "./evaluator.js";
@@ -97,7 +98,7 @@ export function convertFunction<Args extends readonly unknown[], Result>(
     const { values, inTree } = flattenArguments(args);
     const { program, captured, outTree, plan } = entryFor(args, inTree, values);
     const shapes = values.map(({ aval }) => aval.shape as readonly number[]);
-    const sizes = plan === null ? null : checkSizes(plan, shapes);
+    const sizes = plan === null ? null : atUserLine(() => checkCall(plan, shapes));
     const sized =
       sizes !== null && sizes.size > 0 && options.eager === true
         ? substituteProgram(program, sizes)
@@ -109,19 +110,6 @@ export function convertFunction<Args extends readonly unknown[], Result>(
   };
   Object.defineProperty(converted, "name", { value: name });
   return converted;
-}
-
-/** Dimension variables of a call. @throws Jax2TfjsError `shape-mismatch` */
-function checkSizes(
-  plan: DimPlan,
-  shapes: readonly (readonly number[])[],
-): ReadonlyMap<string, number> {
-  try {
-    return checkCall(plan, shapes);
-  } catch (error) {
-    if (!(error instanceof Jax2TfjsError)) throw error;
-    throw callError(error.code, error.message, error.details.fix);
-  }
 }
 
 function noGradient(name: string): Jax2TfjsError {

@@ -6,7 +6,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { isComplex } from "../ir/dtypes.js";
 import { type Jax2TfjsError } from "../ir/errors.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
-import type { EagerValue } from "../lower/eager.js";
+import { regroup, type EagerValue } from "../lower/eager.js";
 import { isDifferentiable, vjpProgram } from "../transform/index.js";
 import {
   linearizeProgram,
@@ -90,6 +90,7 @@ export function runRecorded(
   const derivatives = derivativesOf(program);
   const outputTypes = program.jaxpr.outvars.map(({ aval }) => aval);
   const inputs = Object.fromEntries(args.map((arg, index) => [`in${index}`, only(arg)]));
+  const shapes = args.map((arg) => only(arg).shape);
   let residualTypes: readonly EagerValue["aval"][] = [];
   const tensors = tapeEngine().runKernelFunc({
     inputs,
@@ -99,23 +100,26 @@ export function runRecorded(
       const results = run(forward, args);
       const residuals = results.slice(outputCount);
       residualTypes = residuals.map(({ aval }) => aval);
-      save(residuals.flatMap(({ tensors: parts }) => [...parts]));
+      // The arguments, too: they may be intermediate results that are gone when tfjs comes back.
+      save([...args, ...residuals].flatMap(({ tensors: parts }) => [...parts]));
       return results.slice(0, outputCount).map(only);
     },
     backwardsFunc: (dys, saved) => {
       if (refuse !== null) throw refuse();
       const cotangents = Array.isArray(dys) ? (dys as tf.Tensor[]) : [dys as tf.Tensor];
-      let gradients: readonly (tf.Tensor | undefined)[] | undefined;
-      const compute = (): readonly (tf.Tensor | undefined)[] => {
-        gradients ??= isRecording()
-          ? recordedGradients(program, derivatives, args, cotangents, run)
-          : plainGradients(derivatives, residualValues(residualTypes, saved), cotangents, run);
-        return gradients;
-      };
+      const own = regroup(
+        args.map(({ aval }) => aval),
+        saved,
+      );
+      const residuals = regroup(residualTypes, saved.slice(args.length));
+      // At once: tfjs asks for each gradient in a tidy of its own, which would free the others.
+      const gradients = isRecording()
+        ? recordedGradients(program, derivatives, own, cotangents, run)
+        : plainGradients(derivatives, residuals, cotangents, run);
       return Object.fromEntries(
-        args.map((arg, index) => [
+        args.map((_, index) => [
           `in${index}`,
-          () => compute()[index] ?? tf.zeros(only(arg).shape, "float32"),
+          () => gradients[index] ?? tf.zeros(shapes[index] ?? [], "float32"),
         ]),
       );
     },
@@ -124,19 +128,6 @@ export function runRecorded(
     const aval = outputTypes[index];
     if (aval === undefined) throw new Error("internal error: a result without type");
     return { aval, tensors: [tensor] };
-  });
-}
-
-function residualValues(
-  types: readonly EagerValue["aval"][],
-  saved: readonly tf.Tensor[],
-): readonly EagerValue[] {
-  let next = 0;
-  return types.map((aval) => {
-    const count = isComplex(aval.dtype) ? 2 : 1;
-    const tensors = saved.slice(next, next + count);
-    next += count;
-    return { aval, tensors };
   });
 }
 

@@ -2,8 +2,9 @@
  * Where an equation comes from: the frames of the user's program, read from the JavaScript stack
  * when someone asks for them. Called by trace.ts for every equation, so taking one must be cheap.
  */
-import type { SourceLocation } from "../ir/errors.js";
+import { Jax2TfjsError, type SourceLocation } from "../ir/errors.js";
 import type { SourceInfo } from "../ir/jaxpr.js";
+import { printSource } from "../ir/print.js";
 
 /** The folder of this package's code: its frames are left out. */
 const ownFolders: readonly string[] = packageFolders(import.meta.url);
@@ -61,4 +62,18 @@ class StackSource implements SourceInfo {
 /** The place of the user's program that is being traced. */
 export function callerSource(nameStack: string): SourceInfo {
   return new StackSource(nameStack);
+}
+
+/**
+ * Runs something on behalf of the user: errors that do not say where they come from get the user's
+ * line.
+ */
+export function atUserLine<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof Jax2TfjsError) || (error.details.source ?? "") !== "") throw error;
+    const source = printSource(callerSource(""));
+    throw new Jax2TfjsError(error.code, error.message, { ...error.details, source });
+  }
 }

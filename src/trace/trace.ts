@@ -28,7 +28,7 @@ import {
   type ArrayValue,
   type Concrete,
 } from "./arrays.js";
-import { callerSource } from "./source.js";
+import { atUserLine, callerSource } from "./source.js";
 
 /** Runs programs on tensors: given by the module that knows tfjs. */
 export interface Evaluator {
@@ -196,7 +196,7 @@ function leakedTracer(tracer: Tracer): Jax2TfjsError {
 
 /** @throws Jax2TfjsError `not-an-array` */
 export function toValue(array: ArrayLike): Value {
-  return asValue(array);
+  return atUserLine(() => asValue(array));
 }
 
 /** As `toValue`, for what users hand in: anything. */

@@ -148,8 +148,8 @@ export function batchProgram(
   const axis = axisName === undefined ? null : { name: axisName, size };
   const results = evaluateBatched(building, program, inputs, inputDims, axis);
   const dims = results.dims.map((dim, index) => {
-    const wanted = outputDims[index] ?? "any";
-    return wanted === "any" ? dim : wanted;
+    const wanted = outputDims[index];
+    return wanted === undefined || wanted === "any" ? dim : wanted;
   });
   const outputs = results.outputs.map((value, index) => {
     const [from, to] = [results.dims[index] ?? null, dims[index] ?? null];

@@ -281,7 +281,7 @@ export type MapLeaves<T, Leaf> = T extends LeafValue
  * @throws Jax2TfjsError `pytree-mismatch` if the structures differ
  */
 export function map<T, Result>(
-  f: (leaf: LeafOf<T>, ...others: LeafOf<T>[]) => Result,
+  f: (leaf: LeafOf<NoInfer<T>>, ...others: LeafOf<NoInfer<T>>[]) => Result,
   tree: T,
   ...rest: readonly unknown[]
 ): MapLeaves<T, Result> {
