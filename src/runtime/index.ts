@@ -10,7 +10,9 @@ export {
   type LoadModelOptions,
   type ModelInputs,
   type ModelMetadata,
+  type ModelResult,
   type ModelValue,
+  type WordHalves,
 } from "./loadModel.js";
 export type { SafetyCheck, SignatureLeaf } from "./callSignature.js";
 export type { Tree } from "./pytree.js";

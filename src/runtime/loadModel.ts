@@ -24,8 +24,17 @@ export interface ComplexPair {
   readonly imag: Tensor;
 }
 
-/** A flattened argument or result. Complex ones are pairs in models made for backends like wasm. */
+/** Upper and lower 16 bits of a uint32 result, as two int32 tensors: exact on every backend. */
+export interface WordHalves {
+  readonly high: Tensor;
+  readonly low: Tensor;
+}
+
+/** A flattened argument. Complex ones are pairs in models made for backends like wasm. */
 export type ModelValue = Tensor | ComplexPair;
+
+/** A flattened result. uint32 comes in halves from models made for webgl or webgpu. */
+export type ModelResult = ModelValue | WordHalves;
 
 /** Flattened arguments: one, all in order, or by name. */
 export type ModelInputs = ModelValue | readonly ModelValue[] | Readonly<Record<string, ModelValue>>;
@@ -116,7 +125,7 @@ export class LoadedModel {
    *
    * @throws Jax2TfjsError `pytree-mismatch`, and as `check`
    */
-  async predict(...args: readonly Tree<ModelValue>[]): Promise<Tree<ModelValue>> {
+  async predict(...args: readonly Tree<ModelValue>[]): Promise<Tree<ModelResult>> {
     const { outTree } = this.#interface;
     const outputs = await this.executeAsync(this.flatten(args));
     if (outTree === null) return outputs.length === 1 ? outputs[0] : outputs;
@@ -130,7 +139,7 @@ export class LoadedModel {
    * names of the model's tensors)
    * @throws Jax2TfjsError `needs-async` if the model has loops or conditionals, and as `check`
    */
-  execute(inputs: ModelInputs): readonly ModelValue[] {
+  execute(inputs: ModelInputs): readonly ModelResult[] {
     if (this.mode === "executeAsync") {
       throw new Jax2TfjsError("needs-async", "the model holds loops or conditionals", {
         fix: "call executeAsync or predict",
@@ -142,7 +151,7 @@ export class LoadedModel {
   }
 
   /** As `execute`, for every model: it takes `execute` where that is possible. */
-  async executeAsync(inputs: ModelInputs): Promise<readonly ModelValue[]> {
+  async executeAsync(inputs: ModelInputs): Promise<readonly ModelResult[]> {
     if (this.mode === "execute") return this.execute(inputs);
     const feeds = this.#feeds(inputs);
     const keys = this.#interface.outputKeys.flat();
@@ -259,14 +268,16 @@ export class LoadedModel {
   }
 
   /** The results by the keys of each output. */
-  #results(results: Tensor | Tensor[] | NamedTensorMap): readonly ModelValue[] {
+  #results(results: Tensor | Tensor[] | NamedTensorMap): readonly ModelResult[] {
     const tensors = results instanceof Tensor ? [results] : (results as readonly Tensor[]);
     let next = 0;
-    return this.#interface.outputKeys.map((keys): ModelValue => {
+    return this.#interface.outputKeys.map((keys, index): ModelResult => {
       const [real, imag] = [tensors[next], tensors[next + 1]];
       next += keys.length;
       if (real === undefined) throw new Error("internal error: a missing result");
-      return keys.length === 2 && imag !== undefined ? { real, imag } : real;
+      if (keys.length !== 2 || imag === undefined) return real;
+      const isWord = kindOf(this.outputs[index]?.dtype ?? "complex64") === "unsigned";
+      return isWord ? { high: real, low: imag } : { real, imag };
     });
   }
 }
