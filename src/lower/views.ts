@@ -169,16 +169,27 @@ class Views {
     const shape = node.outputs[0]?.shape;
     if (node.op !== "Reshape" || source === undefined || shape === undefined) return;
     const groups = new Set(this.users(node.name).map((user) => this.group(user.name)));
-    for (const user of groups) {
-      if (user === undefined) continue;
-      user.oldShape ??= operand;
-      user.sources.add(source);
-      if (groups.size === 1) user.gain += 1;
+    for (const group of groups) {
+      if (group === undefined || !this.#showsOldShape(node.name, shape, group)) continue;
+      group.oldShape ??= operand;
+      group.sources.add(source);
+      if (groups.size === 1) group.gain += 1;
     }
     const before = this.group(source);
     if (before !== undefined && shapeEquals(this.#flat.get(source)?.shape ?? [], shape)) {
       before.gain += 1;
     }
+  }
+
+  /** Whether a reshaped operand has the shape of a node that reads it: others are broadcast. */
+  #showsOldShape(name: string, shape: Shape, group: Group): boolean {
+    if (shape.length === 0) return false;
+    return this.users(name).some(
+      (user) =>
+        this.group(user.name) === group &&
+        elementwiseOps.has(user.op) &&
+        shapeEquals(user.outputs[0]?.shape ?? [], shape),
+    );
   }
 
   /** Groups to change now: worth it, possible, and independent of each other. */
