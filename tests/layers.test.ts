@@ -36,8 +36,7 @@ const layers: Readonly<Record<string, Layer>> = {
   tree: { layers: ["ir"], packages: [] },
   // Front ends: make jaxprs.
   trace: { layers: [...vocabulary, "tree"], packages: [] },
-X
-  },
+  import: { layers: [...vocabulary, "files", "tree"], packages: ["fflate"] },
   // Stages: jaxpr to jaxpr, jaxpr to nodes.
   transform: { layers: vocabulary, packages: [] },
   passes: { layers: vocabulary, packages: [] },
