@@ -142,7 +142,7 @@ export function convDimensionNumbers(
     { layout: rhs, first: "O", second: "I", name: "rhs" },
     { layout: out, first: "N", second: "C", name: "output" },
   ];
-  const spatial = [...rhs].filter((letter) => letter !== "O" && letter !== "I");
+  const spatial = Array.from(rhs).filter((letter) => letter !== "O" && letter !== "I");
   const specs = features.map(({ layout, first, second, name }) => {
     checkLayout(layout, lhsShape.length, first + second, spatial, name);
     return [first, second, ...spatial].map((letter) => layout.indexOf(letter));
@@ -164,7 +164,7 @@ function checkLayout(
     );
   }
   const letters = new Set(layout);
-  const isComplete = [...own, ...spatial].every((letter) => letters.has(letter));
+  const isComplete = [...Array.from(own), ...spatial].every((letter) => letters.has(letter));
   if (letters.size === layout.length && isComplete) return;
   throw invalid(
     `convolution dimension_numbers must contain '${own}' and the spatial dimensions ` +

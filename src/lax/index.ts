@@ -15,3 +15,4 @@ export { type Padding } from "./padding.js";
 export { cond, switch, type Operands } from "./control/branches.js";
 export { foriLoop, whileLoop, type ForiOptions } from "./control/loops.js";
 export { map, scan, type MapOptions, type ScanOptions } from "./control/scan.js";
+export { stopGradient } from "../api/checkpoint.js";

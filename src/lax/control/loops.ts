@@ -122,7 +122,7 @@ export function foriLoop<const Init>(
     const length = Math.max(last - first, 0);
     const init = [fromValue(o.literal(first, from.aval.dtype)), initVal];
     const [[, result]] = scan(body as never, init as [ArrayValue, Init], null, { length, unroll });
-    return result as Arrays<Init>;
+    return result;
   }
   const bounds = [fromValue(from), fromValue(to)] as const;
   const [, , result] = whileLoop(

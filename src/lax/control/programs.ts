@@ -150,7 +150,7 @@ function whyTypesDiffer(a: ShapedArray, b: ShapedArray): string {
 }
 
 function listed(lines: readonly string[]): string {
-  const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+  const capital = (text: string): string => text.replace(/^the /, "The ");
   const [only] = lines;
   if (lines.length === 1 && only !== undefined) return `${capital(only)}.`;
   const last = lines.length - 1;

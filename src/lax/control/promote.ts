@@ -12,7 +12,6 @@ export function promoteWeak(
   values: readonly Value[],
   results: readonly ShapedArray[],
 ): readonly Value[] | null {
-  let changed = false;
   const promoted = values.map((value, index) => {
     const result = results[index];
     const { aval } = value;
@@ -21,9 +20,7 @@ export function promoteWeak(
     // A weak float stays one beside integers, unless it is a whole number that was written down.
     if (isInteger(result.dtype) && aval.dtype === "float32" && !fits) return value;
     const converted = convertValue(value, result.dtype, result.weakType);
-    if (converted.aval.dtype !== result.dtype) return value;
-    changed = true;
-    return converted;
+    return converted.aval.dtype === result.dtype ? converted : value;
   });
-  return changed ? promoted : null;
+  return promoted.some((value, index) => value !== values[index]) ? promoted : null;
 }

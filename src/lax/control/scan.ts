@@ -167,7 +167,7 @@ export function map<const Rows, Result>(
       null,
       rows as never,
     );
-    return ys as Arrays<Result>;
+    return ys;
   };
   if (batchSize === null) return one(xs);
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
