@@ -5,10 +5,20 @@
 import { inlineCalls, removeUnused } from "../ir/cleanup.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import { foldConstants } from "./fold.js";
-import { recogniseFunctions } from "./probe.js";
+import { recogniseFunctions, type KnownFunction } from "./probe.js";
 import { raiseLoops } from "./raise.js";
 import { rewriteProgram } from "./rewrite.js";
-import { specialFunctions } from "./specialFunctions.js";
+import { digamma, erfInv, lgamma } from "./specialValues.js";
+
+/**
+ * Functions that exports write out and that have derivatives of their own: the derivative of an
+ * approximation is a bad one. To compute with, the written-out form is as good.
+ */
+const specialFunctions: readonly KnownFunction[] = [
+  { name: "lgamma", value: lgamma, build: (o, x) => o.lgamma(x), error: 1e-6 },
+  { name: "digamma", value: digamma, build: (o, x) => o.digamma(x) },
+  { name: "erf_inv", value: erfInv, build: (o, x) => o.erfInv(x) },
+];
 
 /** The program to take derivatives of; it computes the same. */
 export function prepareForDerivatives(program: ClosedJaxpr): ClosedJaxpr {

@@ -8,6 +8,7 @@ import type { Equation } from "../ir/jaxpr.js";
 import { isFloat } from "../ir/dtypes.js";
 import type { Ops, Value } from "../ir/ops.js";
 import type { Match, Row } from "./rewrite.js";
+import { erfInv } from "./specialValues.js";
 
 /** Shorter regions are not worth a look, unless they hold a function of the table themselves. */
 const minEquations = 12;
@@ -55,6 +56,7 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
   clamp: ([low = 0, x = 0, high = 0]) => Math.min(Math.max(x, low), high),
   erfc: ([a = 0]) => erfc(a),
   erf: ([a = 0]) => 1 - erfc(a),
+  erf_inv: ([a = 0]) => erfInv(a),
 };
 
 /** erfc by its series near 0 and its continued fraction beyond (DLMF 7.6.1 and 7.9.2). */
@@ -79,6 +81,8 @@ export interface KnownFunction {
   readonly name: string;
   readonly value: (x: number) => number;
   readonly build: (o: Ops, x: Value) => Value;
+  /** Absolute error that its approximations may have; 1e-9 if left out. */
+  readonly error?: number;
 }
 
 const literal = (o: Ops, value: number, like: Value): Value => o.literal(value, like.aval.dtype);
@@ -207,7 +211,7 @@ function recognise(
       const expected = known.value(point);
       const found = evaluateAt(value, region, point, match);
       if (Number.isNaN(expected)) return Number.isNaN(found);
-      return Math.abs(found - expected) <= 1e-5 * Math.abs(expected) + 1e-9;
+      return Math.abs(found - expected) <= 1e-5 * Math.abs(expected) + (known.error ?? 1e-9);
     }),
   );
 }
@@ -251,7 +255,8 @@ function regionWith(equation: Equation, source: Value, match: Match): Region | n
 
 function isWorthALook({ equations }: Region): boolean {
   if (equations.length >= minEquations) return true;
-  return equations.length > 2 && equations.some(({ primitive }) => primitive.name === "erfc");
+  const found = new Set(["erfc", "erf_inv"]);
+  return equations.length > 2 && equations.some(({ primitive }) => found.has(primitive.name));
 }
 
 const sameShape = (a: Value, b: Value): boolean =>

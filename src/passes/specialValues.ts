@@ -1,9 +1,7 @@
 /**
- * Special functions that exports write out and that have derivatives of their own: recognised before
- * a program is differentiated, for the derivative of an approximation is a bad one. Exact values on
- * doubles, for the comparison by sample points.
+ * Values of special functions on doubles, for the comparison of written-out functions by sample
+ * points (probe.ts, prepare.ts).
  */
-import type { KnownFunction } from "./probe.js";
 
 /** Coefficients of Lanczos' approximation with g = 7. */
 const lanczos = [
@@ -13,7 +11,7 @@ const lanczos = [
 ];
 
 /** log |gamma(x)|. */
-function lgamma(x: number): number {
+export function lgamma(x: number): number {
   if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - lgamma(1 - x);
   const z = x - 1;
   const [first = 1, ...others] = lanczos;
@@ -23,7 +21,7 @@ function lgamma(x: number): number {
 }
 
 /** The derivative of log gamma: recurrence up to 10, then its asymptotic series (DLMF 5.11.2). */
-function digamma(x: number): number {
+export function digamma(x: number): number {
   if (x < 0) return digamma(1 - x) - Math.PI / Math.tan(Math.PI * x);
   let shift = 0;
   let y = x;
@@ -34,7 +32,7 @@ function digamma(x: number): number {
 }
 
 /** The inverse of erf by bisection of the series (DLMF 7.6.1). */
-function erfInv(y: number): number {
+export function erfInv(y: number): number {
   if (Math.abs(y) > 1) return NaN;
   let [low, high] = [-6, 6];
   for (let step = 0; step < 80; step++) {
@@ -55,10 +53,3 @@ function erfSeries(x: number): number {
   }
   return (2 / Math.sqrt(Math.PI)) * sum;
 }
-
-/** Looked for before derivatives only: the written-out form is as good to compute with. */
-export const specialFunctions: readonly KnownFunction[] = [
-  { name: "lgamma", value: lgamma, build: (o, x) => o.lgamma(x) },
-  { name: "digamma", value: digamma, build: (o, x) => o.digamma(x) },
-  { name: "erf_inv", value: erfInv, build: (o, x) => o.erfInv(x) },
-];
