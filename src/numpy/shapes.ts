@@ -1,0 +1,404 @@
+/** Functions of `numpy` that rearrange, join and split arrays. */
+import {
+  dimEquals,
+  printShape,
+  floordivDims,
+  isSymbolic,
+  shapeSize,
+  type Dim,
+  type Shape,
+} from "../ir/dims.js";
+import type { Value } from "../ir/ops.js";
+import * as shapePrimitives from "../../primitives/slice.js";
+import { callError } from "../api/calls.js";
+import { at, canonicalAxes, canonicalAxis, invalid } from "../lax/arguments.js";
+import type { ArrayValue } from "../trace/arrays.js";
+import { o } from "../trace/trace.js";
+import { arrayValue, callNamedOne, out, type NestedArray } from "./convert.js";
+import { toShape, type ShapeLike } from "./creation.js";
+import { axesOf, type Axis } from "./reductions.js";
+import { broadcastShapes, broadcastValue, promoteDtypes, toType } from "./promotion.js";
+
+/** The number of dimensions. JAX's `jnp.ndim`. */
+export function ndim(x: NestedArray): number {
+  return arrayValue(x).aval.shape.length;
+}
+
+/** The sizes; they may be dimension expressions. JAX's `jnp.shape`. */
+export function shape(x: NestedArray): Shape {
+  return arrayValue(x).aval.shape;
+}
+
+/** The number of elements, along one axis if that is given. JAX's `jnp.size`. */
+export function size(x: NestedArray, axis?: number): Dim {
+  const sizes = arrayValue(x).aval.shape;
+  return axis === undefined ? shapeSize(sizes) : at(sizes, canonicalAxis(axis, sizes.length));
+}
+
+/** The new sizes, with -1 replaced by what is left. */
+function inferSizes(from: Shape, to: readonly Dim[]): Shape {
+  const unknown = to.filter((size) => size === -1).length;
+  if (unknown > 1) throw invalid("reshape can infer one size only: one -1");
+  if (unknown === 0) return to;
+  const known = shapeSize(to.filter((size) => size !== -1));
+  const total = shapeSize(from);
+  if (known === 0) throw invalid("reshape cannot infer a size beside a size of 0");
+  const missing = floordivDims(total, known);
+  return to.map((size) => (size === -1 ? missing : size));
+}
+
+function reshapeValue(value: Value, sizes: readonly Dim[]): Value {
+  const from = value.aval.shape;
+  const to = inferSizes(from, sizes);
+  if (!isSymbolic(shapeSize(from)) && !dimEquals(shapeSize(from), shapeSize(to))) {
+    throw callError(
+      "shape-mismatch",
+      `cannot reshape array of shape ${printShape(from)} into shape ${printShape(sizes)}`,
+    );
+  }
+  const isSame = from.length === to.length && from.every((size, i) => dimEquals(size, at(to, i)));
+  return isSame ? value : o.reshape(value, to);
+}
+
+/** The elements in another shape; one size may be -1: what is left. JAX's `jnp.reshape`. */
+export function reshape(x: NestedArray, sizes: ShapeLike): ArrayValue {
+  const wanted: readonly Dim[] = Array.isArray(sizes) ? (sizes as readonly Dim[]) : [sizes as Dim];
+  return out(reshapeValue(arrayValue(x), wanted));
+}
+
+/** All elements in one dimension. JAX's `jnp.ravel`. */
+export function ravel(x: NestedArray): ArrayValue {
+  return reshape(x, [-1]);
+}
+
+/** Reorders dimensions; without an order, reverses them. JAX's `jnp.transpose`. */
+export function transpose(x: NestedArray, axes?: readonly number[] | null): ArrayValue {
+  const value = arrayValue(x);
+  const rank = value.aval.shape.length;
+  const order = axes ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+  const permutation = canonicalAxes(order, rank);
+  if (permutation.length !== rank) {
+    throw invalid(`transpose takes ${rank} axes for ${printShape(value.aval.shape)}`);
+  }
+  return out(permuted(value, permutation));
+}
+
+function permuted(value: Value, permutation: readonly number[]): Value {
+  return permutation.every((axis, index) => axis === index)
+    ? value
+    : o.transpose(value, permutation);
+}
+
+/** Swaps the last two dimensions. JAX's `jnp.matrix_transpose`. */
+export function matrixTranspose(x: NestedArray): ArrayValue {
+  return swapaxes(x, -1, -2);
+}
+
+/** Exchanges two dimensions. JAX's `jnp.swapaxes`. */
+export function swapaxes(x: NestedArray, first: number, second: number): ArrayValue {
+  const value = arrayValue(x);
+  const rank = value.aval.shape.length;
+  const [a, b] = [canonicalAxis(first, rank), canonicalAxis(second, rank)];
+  const order = value.aval.shape.map((_, axis) => (axis === a ? b : axis === b ? a : axis));
+  return out(permuted(value, order));
+}
+
+/** Moves dimensions to other places. JAX's `jnp.moveaxis`. */
+export function moveaxis(
+  x: NestedArray,
+  source: number | readonly number[],
+  destination: number | readonly number[],
+): ArrayValue {
+  const value = arrayValue(x);
+  const rank = value.aval.shape.length;
+  const from = canonicalAxes(typeof source === "number" ? [source] : source, rank);
+  const to = canonicalAxes(typeof destination === "number" ? [destination] : destination, rank);
+  if (from.length !== to.length) throw invalid("moveaxis takes a destination per source");
+  const order = value.aval.shape.map((_, axis) => axis).filter((axis) => !from.includes(axis));
+  const pairs = to
+    .map((place, index) => ({ place, axis: at(from, index) }))
+    .sort((a, b) => a.place - b.place);
+  for (const { place, axis } of pairs) order.splice(place, 0, axis);
+  return out(permuted(value, order));
+}
+
+/** Adds dimensions of size 1. JAX's `jnp.expand_dims`. */
+export function expandDims(x: NestedArray, axis: number | readonly number[]): ArrayValue {
+  const value = arrayValue(x);
+  const given = typeof axis === "number" ? [axis] : axis;
+  const rank = value.aval.shape.length + given.length;
+  const added = canonicalAxes(given, rank);
+  const kept = Array.from({ length: rank }, (_, place) => place).filter(
+    (place) => !added.includes(place),
+  );
+  const sizes: Dim[] = Array.from({ length: rank }, () => 1);
+  kept.forEach((place, index) => (sizes[place] = at(value.aval.shape, index)));
+  return out(o.broadcastInDim(value, sizes, kept));
+}
+
+/** Removes dimensions of size 1. JAX's `jnp.squeeze`. */
+export function squeeze(x: NestedArray, axis: Axis = null): ArrayValue {
+  const value = arrayValue(x);
+  const sizes = value.aval.shape;
+  const axes =
+    axis === null
+      ? sizes.flatMap((size, place) => (size === 1 ? [place] : []))
+      : axesOf(axis, sizes.length);
+  return out(axes.length === 0 ? value : o.squeeze(value, axes));
+}
+
+/** The array stretched to a shape. JAX's `jnp.broadcast_to`. */
+export function broadcastTo(x: NestedArray, sizes: ShapeLike): ArrayValue {
+  return out(broadcastValue(arrayValue(x), toShape(sizes)));
+}
+
+/** Arrays stretched to their common shape. JAX's `jnp.broadcast_arrays`. */
+export function broadcastArrays(...arrays: readonly NestedArray[]): ArrayValue[] {
+  const values = arrays.map(arrayValue);
+  const common = broadcastShapes(...values.map(({ aval }) => aval.shape));
+  return values.map((value) => out(broadcastValue(value, common)));
+}
+
+function atLeast(rank: number, x: NestedArray): ArrayValue {
+  const value = arrayValue(x);
+  const missing = rank - value.aval.shape.length;
+  return missing <= 0
+    ? out(value)
+    : expandDims(
+        x,
+        Array.from({ length: missing }, (_, axis) => axis),
+      );
+}
+
+/** JAX's `jnp.atleast_1d`. */
+export const atleast1d = (x: NestedArray): ArrayValue => atLeast(1, x);
+/** JAX's `jnp.atleast_2d`. */
+export const atleast2d = (x: NestedArray): ArrayValue => atLeast(2, x);
+
+function someArrays(name: string, arrays: readonly NestedArray[]): readonly Value[] {
+  if (arrays.length === 0) throw invalid(`need at least one array to ${name}`);
+  return promoteDtypes(arrays.map(arrayValue));
+}
+
+/** Arrays one after the other along a dimension. JAX's `jnp.concatenate`. */
+export function concatenate(arrays: readonly NestedArray[], axis: number | null = 0): ArrayValue {
+  if (axis === null) return concatenate(arrays.map(ravel), 0);
+  const values = someArrays("concatenate", arrays);
+  const rank = at(values, 0).aval.shape.length;
+  if (rank === 0) throw invalid("zero-dimensional arrays cannot be concatenated", "use np.stack");
+  const place = canonicalAxis(axis, rank);
+  const [only] = values;
+  return out(values.length === 1 && only !== undefined ? only : o.concatenate(values, place));
+}
+
+/** Arrays of one shape along a new dimension. JAX's `jnp.stack`. */
+export function stack(arrays: readonly NestedArray[], axis = 0): ArrayValue {
+  const values = someArrays("stack", arrays);
+  const first = at(values, 0).aval.shape;
+  const place = canonicalAxis(axis, first.length + 1);
+  if (values.some(({ aval }) => printShape(aval.shape) !== printShape(first))) {
+    throw callError(
+      "shape-mismatch",
+      `all input arrays must have the same shape, got ${values.map(({ aval }) => printShape(aval.shape)).join(", ")}`,
+    );
+  }
+  return out(at(o.bind(shapePrimitives.stack, values, { axis: place }), 0));
+}
+
+/** Arrays below each other: vectors are rows. JAX's `jnp.vstack`. */
+export function vstack(arrays: readonly NestedArray[]): ArrayValue {
+  return concatenate(arrays.map(atleast2d), 0);
+}
+
+/** Arrays beside each other: vectors are joined. JAX's `jnp.hstack`. */
+export function hstack(arrays: readonly NestedArray[]): ArrayValue {
+  const wide = arrays.map(atleast1d);
+  return concatenate(wide, wide.every((x) => x.shape.length === 1) ? 0 : 1);
+}
+
+/** Vectors as columns beside each other. JAX's `jnp.column_stack`. */
+export function columnStack(arrays: readonly NestedArray[]): ArrayValue {
+  return concatenate(
+    arrays.map((x) => (ndim(x) === 1 ? expandDims(x, 1) : out(arrayValue(x)))),
+    1,
+  );
+}
+
+/**
+ * Parts of an array along a dimension: a number of equal parts, or the positions where parts begin.
+ * JAX's `jnp.split`.
+ */
+export function split(x: NestedArray, parts: number | readonly number[], axis = 0): ArrayValue[] {
+  const value = arrayValue(x);
+  const place = canonicalAxis(axis, value.aval.shape.length);
+  const whole = at(value.aval.shape, place);
+  if (typeof whole !== "number") throw invalid("split needs a known size");
+  if (typeof parts === "number" && (!Number.isInteger(parts) || parts < 1 || whole % parts !== 0)) {
+    throw invalid(`array split does not result in an equal division: ${whole} by ${parts}`);
+  }
+  const borders =
+    typeof parts === "number"
+      ? Array.from({ length: parts - 1 }, (_, index) => ((index + 1) * whole) / parts)
+      : parts.map((border) => Math.min(Math.max(border < 0 ? border + whole : border, 0), whole));
+  const starts = [0, ...borders];
+  const sizes = starts.map((start, index) => Math.max(0, (starts[index + 1] ?? whole) - start));
+  return o.bind(shapePrimitives.split, [value], { sizes, axis: place }).map(out);
+}
+
+/** Copies of the array beside each other. JAX's `jnp.tile`. */
+export function tile(x: NestedArray, repetitions: number | readonly number[]): ArrayValue {
+  const value = arrayValue(x);
+  const given = typeof repetitions === "number" ? [repetitions] : repetitions;
+  const rank = Math.max(given.length, value.aval.shape.length);
+  const counts = [...Array.from({ length: rank - given.length }, () => 1), ...given];
+  const wide = arrayValue(atLeast(rank, out(value)));
+  return out(at(o.bind(shapePrimitives.tile, [wide], { reps: counts }), 0));
+}
+
+/** Each element several times in a row. JAX's `jnp.repeat`. */
+export function repeat(x: NestedArray, count: number, axis: number | null = null): ArrayValue {
+  if (!Number.isInteger(count) || count < 0) throw invalid(`repeat by ${count}`);
+  const value = arrayValue(axis === null && ndim(x) !== 1 ? ravel(x) : x);
+  const sizes = value.aval.shape;
+  const place = canonicalAxis(axis ?? 0, sizes.length);
+  const wide = o.broadcastInDim(
+    value,
+    sizes.toSpliced(place + 1, 0, count),
+    sizes.map((_, index) => (index > place ? index + 1 : index)),
+  );
+  const whole = shapeSize([at(sizes, place), count]);
+  return out(o.reshape(wide, sizes.with(place, whole)));
+}
+
+function rollOne(value: Value, shift: number, axis: number): Value {
+  const sizes = value.aval.shape;
+  const whole = at(sizes, axis);
+  if (typeof whole !== "number") throw invalid("roll needs a known size");
+  const offset = whole === 0 ? 0 : ((shift % whole) + whole) % whole;
+  if (offset === 0) return value;
+  const ones = sizes.map(() => 1);
+  const start = sizes.map((_, index) => (index === axis ? whole - offset : 0));
+  const limit = sizes.with(axis, whole - offset);
+  const back = o.slice(value, start, sizes, ones);
+  const front = o.slice(
+    value,
+    sizes.map(() => 0),
+    limit,
+    ones,
+  );
+  return o.concatenate([back, front], axis);
+}
+
+/** Shifts elements, the last ones to the front. JAX's `jnp.roll`. */
+export function roll(
+  x: NestedArray,
+  shift: number | readonly number[],
+  axis: Axis = null,
+): ArrayValue {
+  const body = (value: Value): Value => {
+    const sizes = value.aval.shape;
+    const shifts = typeof shift === "number" ? [shift] : shift;
+    if (axis === null) {
+      const flat = sizes.length === 1 ? value : o.reshape(value, [shapeSize(sizes)]);
+      const rolled = rollOne(
+        flat,
+        shifts.reduce((total, by) => total + by, 0),
+        0,
+      );
+      return sizes.length === 1 ? rolled : o.reshape(rolled, sizes);
+    }
+    const axes = typeof axis === "number" ? [axis] : axis;
+    return axes.reduce(
+      (current, place, index) =>
+        rollOne(current, shifts[index] ?? at(shifts, 0), canonicalAxis(place, sizes.length)),
+      value,
+    );
+  };
+  const key = JSON.stringify([shift, axis]);
+  return out(callNamedOne("_roll_static", key, body, [arrayValue(x)]));
+}
+
+/** Reverses dimensions. JAX's `jnp.flip`. */
+export function flip(x: NestedArray, axis: Axis = null): ArrayValue {
+  const body = (value: Value): Value => o.rev(value, axesOf(axis, value.aval.shape.length));
+  return out(callNamedOne("_flip", JSON.stringify(axis), body, [arrayValue(x)]));
+}
+
+/** How much is added around an array: one number, a pair, or a pair per dimension. */
+export type PadWidth = number | readonly [number, number] | readonly (readonly [number, number])[];
+
+function padPairs(width: PadWidth, rank: number): readonly (readonly [number, number])[] {
+  const pairs: readonly (readonly [number, number])[] =
+    typeof width === "number"
+      ? [[width, width]]
+      : width.every((item) => typeof item === "number")
+        ? [[width[0], width[1]]]
+        : width;
+  const wide = pairs.length === 1 ? Array.from({ length: rank }, () => at(pairs, 0)) : pairs;
+  if (wide.length !== rank || wide.flat().some((size) => !Number.isInteger(size) || size < 0)) {
+    throw invalid(`the pad width ${JSON.stringify(width)} does not fit an array of rank ${rank}`);
+  }
+  return wide;
+}
+
+export type PadMode = "constant" | "edge" | "reflect" | "wrap";
+
+export interface PadOptions {
+  readonly mode?: PadMode;
+  /** What is added with mode `constant`. Default: 0. */
+  readonly constantValues?: NestedArray;
+}
+
+/** Positions along one dimension from which a padded one takes its elements. */
+function paddedPositions(
+  whole: number,
+  [low, high]: readonly [number, number],
+  mode: PadMode,
+): number[] {
+  const period = mode === "reflect" ? Math.max(1, 2 * (whole - 1)) : whole;
+  return Array.from({ length: low + whole + high }, (_, index) => {
+    const position = index - low;
+    if (mode === "edge") return Math.min(Math.max(position, 0), whole - 1);
+    const within = ((position % period) + period) % period;
+    return mode === "reflect" && within >= whole ? period - within : within;
+  });
+}
+
+/** Adds elements around an array. JAX's `jnp.pad`. */
+export function pad(
+  x: NestedArray,
+  width: PadWidth,
+  { mode = "constant", constantValues = 0 }: PadOptions = {},
+): ArrayValue {
+  const value = arrayValue(x);
+  const pairs = padPairs(width, value.aval.shape.length);
+  if (mode !== "constant") return out(padByPosition(value, pairs, mode));
+  const body = (array: Value, filling: Value): Value =>
+    o.pad(
+      array,
+      toType(filling, array.aval.dtype),
+      pairs.map(([low, high]) => [low, high, 0] as const),
+    );
+  const filling = arrayValue(constantValues);
+  return out(callNamedOne("_pad", JSON.stringify(pairs), body, [value, filling]));
+}
+
+function padByPosition(
+  value: Value,
+  pairs: readonly (readonly [number, number])[],
+  mode: PadMode,
+): Value {
+  return pairs.reduce((current, pair, axis) => {
+    const whole = at(current.aval.shape, axis);
+    if (typeof whole !== "number" || whole === 0) throw invalid(`cannot pad size ${String(whole)}`);
+    const positions = paddedPositions(whole, pair, mode);
+    const rows = positions.map((start) =>
+      o.slice(
+        current,
+        current.aval.shape.map((_, index) => (index === axis ? start : 0)),
+        current.aval.shape.with(axis, start + 1),
+      ),
+    );
+    return pair[0] === 0 && pair[1] === 0 ? current : o.concatenate(rows, axis);
+  }, value);
+}
