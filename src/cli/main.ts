@@ -79,8 +79,8 @@ function addConvert(program: Command): void {
         .command("convert")
         .summary("convert a JAX export artifact to a TensorFlow.js graph model")
         .description(
-          "Converts a JAX export artifact (the bytes of jax.export's Exported.serialize(), or a\n" +
-            "bare StableHLO portable artifact) to a TensorFlow.js graph model: model.json and weight\n" +
+          "Converts a JAX export artifact (the bytes of jax.export's Exported.serialize(), or a " +
+            "bare StableHLO portable artifact) to a TensorFlow.js graph model: model.json and weight " +
             "shards, which tf.loadGraphModel loads. ARTIFACT may be - for standard input.",
         )
         .argument("<artifact>", "file that jax.export wrote")
@@ -139,7 +139,7 @@ function addInspect(program: Command): void {
       .command("inspect")
       .summary("show what an artifact or a saved model holds")
       .description(
-        "Shows the signature, parameters with sizes, operations, cost and origin of a JAX export\n" +
+        "Shows the signature, parameters with sizes, operations, cost and origin of a JAX export " +
           "artifact or of a saved graph model.",
       )
       .argument("<path>", "artifact, or folder of a saved model"),
@@ -175,7 +175,7 @@ function addRun(program: Command): void {
           .command("run")
           .summary("run an artifact or a saved model on arrays of an npz file")
           .description(
-            "Runs an artifact or a saved model on the arrays of an npz file, named by input or by\n" +
+            "Runs an artifact or a saved model on the arrays of an npz file, named by input or by " +
               "position (0, arr_0), and prints a summary of the outputs.",
           )
           .argument("<path>", "artifact, or folder of a saved model"),
@@ -217,9 +217,9 @@ function addVerify(program: Command): void {
           .command("verify")
           .summary("compare the results with those that JAX computed")
           .description(
-            "Runs an artifact or a saved model on recorded inputs and compares the outputs with\n" +
-              "recorded ones. The npz file has keys in_0, out_0 (with a prefix such as b1_ for each\n" +
-              "of several runs), or inputs/NAME, outputs/NAME. Exit code 1 beyond the tolerance:\n" +
+            "Runs an artifact or a saved model on recorded inputs and compares the outputs with " +
+              "recorded ones. The npz file has keys in_0, out_0 (with a prefix such as b1_ for each " +
+              "of several runs), or inputs/NAME, outputs/NAME. Exit code 1 beyond the tolerance: " +
               "|x - r| <= atol + rtol * |r|; integers and booleans must be equal.",
           )
           .argument("<path>", "artifact, or folder of a saved model"),
@@ -255,7 +255,7 @@ function addConformance(program: Command): void {
       .command("conformance")
       .summary("run a corpus of programs with recorded results")
       .description(
-        "Runs every case below a folder in the format of the oracle corpus (primitives, models,\n" +
+        "Runs every case below a folder in the format of the oracle corpus (primitives, models, " +
           "shape_poly) and compares with the recorded results. Exit code 1 if a case fails.",
       )
       .argument("<dir...>", "folders of the corpus"),
