@@ -8,15 +8,15 @@ import { foldConstants } from "./fold.js";
 import { recogniseFunctions, type KnownFunction } from "./probe.js";
 import { raiseLoops } from "./raise.js";
 import { rewriteProgram } from "./rewrite.js";
-import { digamma, erfInv, lgamma } from "./specialValues.js";
+import { erfInv, lgamma } from "./specialValues.js";
 
 /**
  * Functions that exports write out and that have derivatives of their own: the derivative of an
- * approximation is a bad one. To compute with, the written-out form is as good.
+ * approximation is a bad one. To compute with, the written-out form is as good. (digamma is left
+ * out: its series has a better derivative than the zeta function of negative arguments.)
  */
 const specialFunctions: readonly KnownFunction[] = [
   { name: "lgamma", value: lgamma, build: (o, x) => o.lgamma(x), error: 1e-6 },
-  { name: "digamma", value: digamma, build: (o, x) => o.digamma(x) },
   { name: "erf_inv", value: erfInv, build: (o, x) => o.erfInv(x) },
 ];
 

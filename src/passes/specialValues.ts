@@ -20,17 +20,6 @@ export function lgamma(x: number): number {
   return 0.5 * Math.log(2 * Math.PI) + (z + 0.5) * Math.log(t) - t + Math.log(sum);
 }
 
-/** The derivative of log gamma: recurrence up to 10, then its asymptotic series (DLMF 5.11.2). */
-export function digamma(x: number): number {
-  if (x < 0) return digamma(1 - x) - Math.PI / Math.tan(Math.PI * x);
-  let shift = 0;
-  let y = x;
-  for (; y < 10; y++) shift += 1 / y;
-  const inverse = 1 / (y * y);
-  const series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse / 240)));
-  return Math.log(y) - 1 / (2 * y) - series - shift;
-}
-
 /** The inverse of erf by bisection of the series (DLMF 7.6.1). */
 export function erfInv(y: number): number {
   if (Math.abs(y) > 1) return NaN;
