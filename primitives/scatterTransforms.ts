@@ -27,8 +27,13 @@ export type ScatterKind = Parameters<Ops["scatter"]>[0];
 const zeros = (o: Ops, { aval }: Value): Value => o.full(aval.shape, 0, aval.dtype);
 const ones = (o: Ops, { aval }: Value): Value => o.full(aval.shape, 1, aval.dtype);
 
-function unsupported(code: "no-jvp-rule" | "no-transpose-rule", message: string): Jax2TfjsError {
-  return new Jax2TfjsError(code, message, { primitive: "scatter" });
+function unsupported(
+  code: "no-jvp-rule" | "no-transpose-rule",
+  primitive: "scatter" | "scatter-mul",
+  message: string,
+): Jax2TfjsError {
+  const fix = "promise unique_indices=True where no two updates go to one place";
+  return new Jax2TfjsError(code, message, { primitive, fix });
 }
 
 /** The parameters of the scatter of one of the derivatives: plain, not the program of the primal. */
@@ -99,7 +104,9 @@ const replaceTangent: TangentOf = (o, inputs, _result, params) => {
   const { operand, indices, updates, operandTangent, updatesTangent } = inputs;
   const { update_jaxpr: program } = params;
   if (program !== null && program.jaxpr.outvars[0] !== program.jaxpr.invars[1]) {
-    throw unsupported("no-jvp-rule", "scatter_apply JVP not implemented");
+    throw new Jax2TfjsError("no-jvp-rule", "scatter_apply JVP not implemented", {
+      primitive: "scatter",
+    });
   }
   const own = operandTangent ?? zeros(o, operand);
   const given = updatesTangent ?? zeros(o, updates);
@@ -125,6 +132,7 @@ const productTangent: TangentOf = (o, inputs, _result, params) => {
   if (!isSurelyUnique(indices.aval.shape, params)) {
     throw unsupported(
       "no-jvp-rule",
+      "scatter-mul",
       "scatter_mul gradients are only implemented if `unique_indices=True`",
     );
   }
@@ -193,7 +201,13 @@ const avalOf = (input: TransposeInput) => (input.kind === "known" ? input.value.
 
 function valueOf(input: TransposeInput): Value {
   if (input.kind === "known") return input.value;
-  throw unsupported("no-transpose-rule", "this scatter is not linear in all its inputs together");
+  throw new Jax2TfjsError(
+    "not-linear",
+    "scatter-mul is not linear in operand and updates together",
+    {
+      primitive: "scatter-mul",
+    },
+  );
 }
 
 /** What was written where: the cotangents of the updates. */
@@ -213,19 +227,28 @@ function transposeWith(toOperand: PullBack, toUpdates: PullBack): TransposeRule<
   };
 }
 
-function checkUnique(indices: Value, params: ScatterParams, message: string): void {
-  if (!isSurelyUnique(indices.aval.shape, params)) throw unsupported("no-transpose-rule", message);
+function checkUnique(
+  primitive: "scatter" | "scatter-mul",
+  indices: Value,
+  params: ScatterParams,
+): void {
+  if (isSurelyUnique(indices.aval.shape, params)) return;
+  const message =
+    primitive === "scatter"
+      ? "scatter transpose is only implemented where unique_indices=True"
+      : "scatter_mul gradients are only implemented if `unique_indices=True`";
+  throw unsupported("no-transpose-rule", primitive, message);
 }
 
 const replaceTranspose = transposeWith(
   (o, cotangent, indices, inputs, params) => {
-    checkUnique(indices, params, "scatter transpose is only implemented where unique_indices=True");
+    checkUnique("scatter", indices, params);
     const { shape } = avalOf(at(inputs, 2));
     const nothing = o.full(shape, 0, cotangent.aval.dtype);
     return o.scatter("replace", cotangent, indices, nothing, plain(params, true));
   },
   (o, cotangent, indices, inputs, params) => {
-    checkUnique(indices, params, "scatter transpose is only implemented where unique_indices=True");
+    checkUnique("scatter", indices, params);
     return takeBack(o, cotangent, indices, inputs, params);
   },
 );
@@ -234,11 +257,7 @@ const productTranspose = transposeWith(
   (o, cotangent, indices, inputs, params) =>
     o.scatter("mul", cotangent, indices, valueOf(at(inputs, 2)), params),
   (o, cotangent, indices, inputs, params) => {
-    checkUnique(
-      indices,
-      params,
-      "scatter_mul gradients are only implemented if `unique_indices=True`",
-    );
+    checkUnique("scatter-mul", indices, params);
     return takeBack(o, o.mul(cotangent, valueOf(at(inputs, 0))), indices, inputs, params);
   },
 );
