@@ -7,6 +7,7 @@ import * as argReduce from "./argReduce.js";
 import * as binary from "./binary.js";
 import * as call from "./call.js";
 import * as checkpoint from "./checkpoint.js";
+import * as collectives from "./collectives.js";
 import * as compare from "./compare.js";
 import * as complex from "./complex.js";
 import * as control from "./control.js";
@@ -78,6 +79,7 @@ const families: readonly object[] = [
   call,
   checkpoint,
   customDerivatives,
+  collectives,
 ];
 
 function isPrimitive(value: unknown): value is Primitive {

@@ -151,9 +151,9 @@ function derivativeLeaf(leaf: unknown, aval: ShapedArray): Value {
   if (leaf instanceof Float0Array) return o.full(aval.shape, 0, aval.dtype);
   const value = asValue(leaf);
   const literal = value as Partial<Literal>;
-  const isNumber = literal.kind === "literal" && typeof literal.value === "number";
-  if (!isNumber || aval.shape.length > 0) return value;
-  return isComplex(aval.dtype) ? value : o.literal(Number(literal.value), aval.dtype);
+  if (literal.kind !== "literal" || typeof literal.value !== "number") return value;
+  if (aval.shape.length > 0) return value;
+  return isComplex(aval.dtype) ? value : o.literal(literal.value, aval.dtype);
 }
 
 function isPair(result: unknown): result is readonly [unknown, unknown] {
@@ -171,10 +171,10 @@ function looseEquals(a: TreeDef, b: TreeDef): boolean {
 // --- customJvp -------------------------------------------------------------------------------------
 
 /** `rule(primals, tangents)` gives the results and their tangents; static arguments come before. */
-export type JvpRule<Args extends readonly unknown[], Result> = (
+export type JvpRule<Args extends readonly unknown[]> = (
   primals: Args,
   tangents: Args,
-) => readonly [primalsOut: Result | unknown, tangentsOut: unknown];
+) => readonly [primalsOut: unknown, tangentsOut: unknown];
 
 /** The part of the tangent that one argument contributes: `rule(tangent, result, ...primals)`. */
 export type TangentRule = ((...args: never[]) => unknown) | null;
@@ -183,7 +183,9 @@ export type TangentRule = ((...args: never[]) => unknown) | null;
 export interface CustomJvp<Args extends readonly unknown[], Result> {
   (...args: Arguments<Args>): Arrays<Result>;
   /** Sets the rule. Gives back the function. */
-  defjvp(rule: JvpRule<Args, Result>): CustomJvp<Args, Result>;
+  defjvp(rule: JvpRule<Args>): CustomJvp<Args, Result>;
+  // Apart, so that the parameters of a rule have types of their own.
+  // eslint-disable-next-line @typescript-eslint/unified-signatures
   defjvp(rule: (...args: never[]) => readonly [unknown, unknown]): CustomJvp<Args, Result>;
   /** Sets one rule per argument; null for no contribution. */
   defjvps(...rules: readonly TangentRule[]): CustomJvp<Args, Result>;
@@ -217,7 +219,7 @@ export function customJvp<Args extends readonly unknown[], Result>(
         "call defjvp with the rule before the function is used",
       );
     }
-    const custom = startCall(f as AnyFunction, "jvp", args, nondiffArgnums);
+    const custom = startCall(f, "jvp", args, nondiffArgnums);
     const { program, inputs } = equationOf(custom);
     const results = o.bind(customJvpCall, inputs, {
       call_jaxpr: program,
@@ -232,7 +234,7 @@ export function customJvp<Args extends readonly unknown[], Result>(
       return whole;
     },
     defjvps: (...rules: readonly TangentRule[]): CustomJvp<Args, Result> => {
-      rule = sumOfTangents(call, rules) as AnyFunction;
+      rule = sumOfTangents(call, rules);
       return whole;
     },
   }) as CustomJvp<Args, Result>;
@@ -372,7 +374,7 @@ export function customVjp<Args extends readonly unknown[], Result>(
         "call defvjp with both rules before the function is used",
       );
     }
-    const custom = startCall(f as AnyFunction, "vjp", args, nondiffArgnums);
+    const custom = startCall(f, "vjp", args, nondiffArgnums);
     const { program, inputs } = equationOf(custom);
     const forward = forwardRule(given.fwd, custom);
     const results = o.bind(customVjpCall, inputs, {

@@ -9,6 +9,19 @@ export {
   type CheckpointPolicy,
 } from "./checkpoint.js";
 export {
+  allGather,
+  allToAll,
+  axisIndex,
+  axisSize,
+  pmax,
+  pmean,
+  pmin,
+  ppermute,
+  psum,
+  psumScatter,
+  type AxisName,
+} from "./collectives.js";
+export {
   customJvp,
   customVjp,
   type CustomJvp,

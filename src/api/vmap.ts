@@ -6,6 +6,7 @@ import { describeValue } from "../trace/arrays.js";
 import { atUserLine } from "../trace/source.js";
 import { evaluateProgram } from "../trace/trace.js";
 import { broadcastPrefix, unflatten } from "../tree/pytree.js";
+import { withAxis } from "./axes.js";
 import { callError, flattenArguments, nameOf, traceCall, unflattenValues } from "./calls.js";
 import { named } from "./derivatives.js";
 import type { Arguments, Arrays, Traceable } from "./types.js";
@@ -117,7 +118,7 @@ export function vmap<Args extends readonly unknown[], Result>(
       const axis = axes[index] ?? null;
       return axis === null ? aval : { ...aval, shape: aval.shape.toSpliced(axis, 1) };
     });
-    const traced = traceCall(f, inTree, rows);
+    const traced = withAxis(axisName, size, () => traceCall(f, inTree, rows));
     const example = unflatten(
       traced.outTree,
       traced.outPaths.map(() => 0),

@@ -16,3 +16,4 @@ export { cond, switch, type Operands } from "./control/branches.js";
 export { foriLoop, whileLoop, type ForiOptions } from "./control/loops.js";
 export { map, scan, type MapOptions, type ScanOptions } from "./control/scan.js";
 export { stopGradient } from "../api/checkpoint.js";
+export * from "../api/collectives.js";

@@ -3,8 +3,15 @@
  * dimension along.
  */
 import type { Dim } from "../ir/dims.js";
-import type { Atom, ClosedJaxpr, Equation, Var } from "../ir/jaxpr.js";
-import type { Ops, Value } from "../ir/ops.js";
+import {
+  isClosedJaxpr,
+  subJaxprs,
+  type Atom,
+  type ClosedJaxpr,
+  type Equation,
+  type Var,
+} from "../ir/jaxpr.js";
+import type { Ops, ProgramTransforms, Value } from "../ir/ops.js";
 import { isNoRule } from "../ir/primitive.js";
 import { copyEquation, missingRule, startBuilding, type Building } from "./building.js";
 
@@ -72,6 +79,9 @@ function batchEquation(
     return result.outputs.map((value, index) => ({ value, dim: result.dims[index] ?? null }));
   }
   if (inputs.every(({ dim }) => dim === null)) {
+    if (axis !== null && subJaxprs(equation.params).some((inner) => refersTo(inner, axis.name))) {
+      return batchNamed({ builder, o }, equation, inputs, axis);
+    }
     const outputs = copyEquation(builder, equation, values);
     return outputs.map((value) => ({ value, dim: null }));
   }
@@ -83,6 +93,43 @@ function batchEquation(
     inputs.map(({ dim }) => dim),
     equation.params,
   );
+  return result.outputs.map((value, index) => ({ value, dim: result.dims[index] ?? null }));
+}
+
+/** True if a program, or a program in it, has collectives over an axis. */
+function refersTo({ jaxpr }: ClosedJaxpr, name: string): boolean {
+  return jaxpr.equations.some(
+    ({ primitive, params }) =>
+      primitive.collective?.axes(params).includes(name) === true ||
+      subJaxprs(params).some((inner) => refersTo(inner, name)),
+  );
+}
+
+/** An equation without batched inputs whose inner programs have collectives over the axis. */
+function batchNamed(
+  building: Building,
+  equation: Equation,
+  inputs: readonly Batched[],
+  axis: NamedAxis,
+): readonly Batched[] {
+  const { o } = building;
+  const { inlines } = equation.primitive.traits ?? {};
+  const inner = inlines === undefined ? undefined : equation.params[inlines];
+  if (isClosedJaxpr(inner)) {
+    const values = inputs.map(({ value }) => value);
+    const dims = inputs.map(({ dim }) => dim);
+    const result = evaluateBatched(building, inner, values, dims, axis);
+    return result.outputs.map((value, index) => ({ value, dim: result.dims[index] ?? null }));
+  }
+  // Rules learn the size of the batch from their inputs: one of them is repeated.
+  const [first, ...others] = inputs;
+  const rule = equation.primitive.batch;
+  if (first === undefined || isNoRule(rule)) {
+    throw missingRule("batch", equation, "it has collectives, and nothing that is batched");
+  }
+  const repeated = moveBatchDimension(o, first.value, null, 0, axis.size);
+  const values = [repeated, ...others.map(({ value }) => value)];
+  const result = rule(o, values, [0, ...others.map(() => null)], equation.params);
   return result.outputs.map((value, index) => ({ value, dim: result.dims[index] ?? null }));
 }
 
@@ -136,7 +183,8 @@ export function batchProgram(
   outputDims: readonly (number | null | "any")[] = [],
   axisName?: string,
 ): BatchedProgram {
-  const building = startBuilding();
+  const axis = axisName === undefined ? null : { name: axisName, size };
+  const building = startBuilding(axis === null ? {} : { batch: batchInside(axis) });
   const { builder, o } = building;
   const inputs = program.jaxpr.invars.map((variable, index) => {
     const dim = inputDims[index] ?? null;
@@ -145,7 +193,6 @@ export function batchProgram(
       dim === null ? aval : { ...aval, shape: aval.shape.toSpliced(dim, 0, size) },
     );
   });
-  const axis = axisName === undefined ? null : { name: axisName, size };
   const results = evaluateBatched(building, program, inputs, inputDims, axis);
   const dims = results.dims.map((dim, index) => {
     const wanted = outputDims[index];
@@ -157,4 +204,29 @@ export function batchProgram(
   });
   const unwantedDims = results.dims.map((dim, index) => (dims[index] === null ? dim : null));
   return { program: builder.build(outputs), outputDims: dims, unwantedDims };
+}
+
+type BatchTransform = ProgramTransforms["batch"];
+
+/** Inner programs over a batch; batched outputs have their batch dimension first. */
+export const batchInner: BatchTransform = (...args) => batchFront(args);
+
+/** Inner programs in the `vmap` of a named axis. */
+function batchInside({ name }: NamedAxis): BatchTransform {
+  return (...args) => batchFront(args, name);
+}
+
+function batchFront(
+  [program, size, inputDims, batchedOutputs]: Parameters<BatchTransform>,
+  axisName?: string,
+): ReturnType<BatchTransform> {
+  const wanted = batchedOutputs.map((batched) => (batched ? 0 : "any"));
+  const result = batchProgram(program, size, inputDims, wanted, axisName);
+  const batched = result.outputDims.map((dim) => dim !== null);
+  // A batch dimension that fell elsewhere is moved to the front as well.
+  const front = batched.map((is) => (is ? 0 : null));
+  return {
+    program: batchProgram(program, size, inputDims, front, axisName).program,
+    batched,
+  };
 }

@@ -25,12 +25,13 @@ export function provideTransforms(transforms: ProgramTransforms): void {
   programs = transforms;
 }
 
-export function startBuilding(): Building {
+/** @param changed transformations of inner programs that differ from the usual ones */
+export function startBuilding(changed: Partial<ProgramTransforms> = {}): Building {
   const builder = new JaxprBuilder();
   const o = createOps({
     bind: (primitive, inputs, params) => builder.bind(primitive, inputs, params),
     constant: (value) => builder.constant(value),
-    ...(programs === undefined ? {} : { programs }),
+    ...(programs === undefined ? {} : { programs: { ...programs, ...changed } }),
   });
   return { builder, o };
 }

@@ -2,7 +2,7 @@
  * The transformations of programs, jaxpr to jaxpr: what tracing and the command line use. Importing
  * this file also gives the rules of control flow the transformations of their inner programs.
  */
-import { batchProgram } from "./batch.js";
+import { batchInner } from "./batch.js";
 import { provideTransforms, startBuilding } from "./building.js";
 import { jvpProgram } from "./jvp.js";
 import { splitProgram, transposeProgram } from "./linearize.js";
@@ -16,14 +16,7 @@ provideTransforms({
   jvp: jvpProgram,
   split: splitProgram,
   transpose: transposeProgram,
-  batch: (program, size, inputDims, batchedOutputs) => {
-    const wanted = batchedOutputs.map((batched) => (batched ? 0 : "any"));
-    const result = batchProgram(program, size, inputDims, wanted);
-    const outputs = result.outputDims.map((dim) => dim !== null);
-    // A batch dimension that fell elsewhere is moved to the front as well.
-    const front = outputs.map((batched) => (batched ? 0 : null));
-    return { program: batchProgram(program, size, inputDims, front).program, batched: outputs };
-  },
+  batch: batchInner,
 });
 
 export { batchProgram, type BatchedProgram } from "./batch.js";
