@@ -165,7 +165,7 @@ export const cos = (tf: Tf, z: Pair): Pair => cosh(tf, timesI(tf, z));
 export function tanh(tf: Tf, z: Pair): Pair {
   const one = number(tf, 1);
   const real = tf.unary("Tanh", z.re);
-  const imaginary = tf.unary("Tan", z.im);
+  const imaginary = trigonometry.tan(tf, z.im);
   const square = times(tf, imaginary, imaginary);
   const denominator = plus(tf, one, times(tf, times(tf, real, real), square));
   const cosine = tf.unary("Cosh", z.re);

@@ -1,5 +1,5 @@
 /**
- * Sine and cosine. GPUs promise no more than 11 bits of them (and of nothing far from 0), so for
+ * Sine, cosine and tangent. GPUs promise no more than 11 bits of them (and of nothing far from 0), so for
  * those backends they are polynomials; elsewhere they are the kernels.
  */
 import type { Tensor, Tf } from "../src/ir/tf.js";
@@ -33,6 +33,11 @@ function sineByPolynomial(tf: Tf, x: Tensor, shift: 0 | 0.5): Tensor {
 
 export function sin(tf: Tf, x: Tensor): Tensor {
   return targets(tf, "webgl", "webgpu") ? sineByPolynomial(tf, x, 0) : tf.unary("Sin", x);
+}
+
+export function tan(tf: Tf, x: Tensor): Tensor {
+  if (!targets(tf, "webgl", "webgpu")) return tf.unary("Tan", x);
+  return tf.binary("RealDiv", sin(tf, x), cos(tf, x));
 }
 
 export function cos(tf: Tf, x: Tensor): Tensor {

@@ -21,7 +21,7 @@ import {
 import * as floats from "./floatMath.js";
 import * as integers from "./integerMath.js";
 import { at } from "./support.js";
-import { cos as cosine, sin as sine } from "./trigonometry.js";
+import { cos as cosine, sin as sine, tan as tangent } from "./trigonometry.js";
 import { multiplyWords, subtractWords, wordOf } from "./wordMath.js";
 
 /** The part of a derivative rule that one-argument functions need: tangent, argument, result. */
@@ -248,7 +248,7 @@ export const cos = unary("cos", {
 
 export const tan = unary("tan", {
   derivative: (o, t, x, result) => o.mul(t, o.add(one(o, x), o.square(result))),
-  real: node("Tan"),
+  real: tangent,
   complex: complexMath.tan,
   limits: [largeArguments],
 });

@@ -32,7 +32,20 @@ export function lowered(closed: ClosedJaxpr, backends: readonly Backend[]): Grap
   });
 }
 
-/** Runs a graph; gives the values of its outputs in order. */
+/** Outputs without those that are the lower half of the one before, which is joined with it. */
+function joinHalves(
+  graph: Graph,
+  values: readonly (Float32Array | Int32Array | Uint8Array)[],
+): readonly (Float32Array | Int32Array | Uint8Array)[] {
+  return graph.outputs.flatMap(({ part }, index) => {
+    const [own, next] = [values[index], values[index + 1]];
+    if (own === undefined || part === "low") return [];
+    if (part !== "high") return [own];
+    return [Int32Array.from(own, (high, place) => (high << 16) | (next?.[place] ?? 0))];
+  });
+}
+
+/** Runs a graph; gives the values of its outputs in order, words of two halves as one int32. */
 export async function run(
   graph: Graph,
   inputs: readonly tf.Tensor[],
@@ -42,5 +55,5 @@ export async function run(
   const values = outputs.map((output) => output.dataSync());
   tf.dispose([...outputs]);
   runner.dispose();
-  return values;
+  return joinHalves(graph, values);
 }
