@@ -14,11 +14,13 @@ import { withConstants } from "./api/jit.js";
 import type { Traceable } from "./api/types.js";
 import { shapedArray, type ShapedArray } from "./ir/aval.js";
 import { isSymbolic, printDim, symbolicScope, variablesOf, type SymbolicScope } from "./ir/dims.js";
+import type { ClosedJaxpr } from "./ir/jaxpr.js";
 import { substituteProgram } from "./ir/substitute.js";
 import { solveDims, symbolicShape, unifyShapes, type DimPlan } from "./ir/shapeSpec.js";
 import type { Program, ProgramInput, ProgramValue, TreeDescription } from "./import/program.js";
 import { atUserLine } from "./trace/source.js";
-import { evaluateProgram, typeOf } from "./trace/trace.js";
+import { prepareForDerivatives } from "./passes/prepare.js";
+import { evaluateProgram, isTracing, typeOf } from "./trace/trace.js";
 import {
   broadcastPrefix,
   flattenWithPath,
@@ -225,6 +227,7 @@ export function programFunction(program: Program): (...args: readonly unknown[])
     program.name,
   );
   const count = program.inputs.length;
+  let prepared: ClosedJaxpr | undefined;
   const call = (...args: readonly unknown[]): unknown => {
     const { values, inTree } = flattenArguments(args);
     if (values.length !== count || leafCount(inTree) !== count) {
@@ -247,7 +250,10 @@ export function programFunction(program: Program): (...args: readonly unknown[])
       plan,
       values.map(({ aval }) => aval.shape),
     );
-    const sized = sizes.size === 0 ? program.jaxpr : substituteProgram(program.jaxpr, sizes);
+    // A trace may be that of a derivative: written-out functions and loops are recognised first.
+    if (isTracing()) prepared ??= prepareForDerivatives(program.jaxpr);
+    const own = prepared ?? program.jaxpr;
+    const sized = sizes.size === 0 ? own : substituteProgram(own, sizes);
     return unflattenValues(outTree, evaluateProgram(sized, values));
   };
   Object.defineProperty(call, "name", { value: program.name });

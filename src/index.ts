@@ -82,6 +82,7 @@ export { ComplexArray } from "./run/evaluator.js";
 export type { ArrayData, ArrayLike, ArrayValue, NumberArray } from "./trace/arrays.js";
 export { Tracer } from "./trace/trace.js";
 export * as lax from "./lax/index.js";
+export * as numpy from "./numpy/index.js";
 export * as tree from "./tree/index.js";
 export { registerDataclass, registerPytreeNode } from "./tree/index.js";
 export { symbolicShape, type SymbolicShapeOptions } from "./ir/shapeSpec.js";

@@ -29,13 +29,17 @@ import {
   type PrimitiveCase,
   type ShapePolyCase,
   type Tolerances,
+  type Transform,
 } from "./corpus.js";
 import { allClose, checkDecomposition } from "./reconstruct.js";
+import { batchSize, rowOf, transformCase, type TransformedCase } from "./transformed.js";
 
 export interface CaseOptions {
   readonly backend: Backend;
   readonly backends: readonly Backend[];
   readonly eager: boolean;
+  /** Check a transformation of the programs instead of the programs. */
+  readonly transform?: Transform;
   /** Where converted models run; default: on the current backend of this process. */
   readonly loadModel?: (model: ConvertedModel) => LoadedProgram;
 }
@@ -133,20 +137,58 @@ async function runPrimitive(
   data: PrimitiveCase,
   context: CaseContext,
 ): Promise<void> {
-  const loaded = load(importArtifact(readBytes(folder, data.file)), context);
+  const program = importArtifact(readBytes(folder, data.file));
+  const arrays = readNpz(readBytes(folder, data.npz), data.npz);
+  const read = (description: ArrayDescription): HostArray => describedArray(arrays, description);
+  const { transform } = context.options;
+  if (transform !== undefined) {
+    return runTransformed(group, data, transformCase(transform, program, data, read), context);
+  }
+  const loaded = load(program, context);
   try {
-    const arrays = readNpz(readBytes(folder, data.npz), data.npz);
-    const array = (description: ArrayDescription): HostArray => describedArray(arrays, description);
-    const inputs = data.inputs.map(array);
+    const inputs = data.inputs.map(read);
     const actual = await loaded.run(inputs);
-    const expected = data.outputs.map(array);
-    if (data.check === "reconstruct") {
-      const { name } = data;
-      const decomposition = { group, name, inputs, actual, expected, tolerance: data };
-      const problem = allClose(decomposition) ? "" : checkDecomposition(decomposition);
-      if (problem !== "") throw new Difference("numbers", problem);
-    } else if (data.check === "shape") compareTypes(actual, expected);
-    else compareOutputs(actual, expected, data);
+    comparePrimitive(group, data, inputs, actual, data.outputs.map(read));
+  } finally {
+    loaded.dispose();
+  }
+}
+
+function comparePrimitive(
+  group: string,
+  data: PrimitiveCase,
+  inputs: readonly HostArray[],
+  actual: readonly HostArray[],
+  expected: readonly HostArray[],
+): void {
+  if (data.check === "reconstruct") {
+    const { name } = data;
+    const decomposition = { group, name, inputs, actual, expected, tolerance: data };
+    const problem = allClose(decomposition) ? "" : checkDecomposition(decomposition);
+    if (problem !== "") throw new Difference("numbers", problem);
+  } else if (data.check === "shape") compareTypes(actual, expected);
+  else compareOutputs(actual, expected, data);
+}
+
+async function runTransformed(
+  group: string,
+  data: PrimitiveCase,
+  { program, inputs, expected, tolerance }: TransformedCase,
+  context: CaseContext,
+): Promise<void> {
+  const loaded = load(program, context);
+  try {
+    const results = await loaded.run(inputs);
+    const chosen = [...expected].map(([place, array]) => [results[place], array] as const);
+    const actual = chosen.flatMap(([array]) => array ?? []);
+    const wanted = chosen.map(([, array]) => array);
+    if (context.options.transform === "vmap") {
+      for (let row = 0; row < batchSize; row++) {
+        const rows = [inputs, actual, wanted].map((all) => all.map((array) => rowOf(array, row)));
+        const [rowInputs = [], rowActual = [], rowWanted = []] = rows;
+        comparePrimitive(group, data, rowInputs, rowActual, rowWanted);
+      }
+    } else compareOutputs(actual, wanted, tolerance);
   } finally {
     loaded.dispose();
   }

@@ -6,7 +6,7 @@ import type { Backend } from "../../ir/tf.js";
 import type { NodeBackend } from "../../node/backends.js";
 import { writeFile } from "../files.js";
 import { print, Progress, type CommonOptions } from "../terminal.js";
-import { findCases, type NamedCase } from "./corpus.js";
+import { findCases, type NamedCase, type Transform } from "./corpus.js";
 import { ConformanceReport, reportLines } from "./report.js";
 import { supervise } from "./supervisor.js";
 
@@ -16,7 +16,7 @@ export interface ConformanceCommandOptions extends CommonOptions {
   readonly eager?: boolean;
   readonly only?: readonly string[];
   readonly json?: string;
-  readonly transform?: "jvp" | "vjp" | "vmap";
+  readonly transform?: Transform;
   readonly timeout: number;
   readonly jobs: number;
 }
@@ -26,13 +26,9 @@ export async function conformanceCommand(
   folders: readonly string[],
   options: ConformanceCommandOptions,
 ): Promise<boolean> {
-  if (options.transform !== undefined) {
-    throw new Jax2TfjsError(
-      "not-available",
-      `--transform ${options.transform} is not available yet`,
-    );
-  }
-  const cases = chosenCases(findCases(folders), options.only);
+  const found = chosenCases(findCases(folders), options.only);
+  const { transform } = options;
+  const cases = transform === undefined ? found : recordedCases(found, transform);
   const report = new ConformanceReport(cases);
   const progress = new Progress(options);
   try {
@@ -40,6 +36,7 @@ export async function conformanceCommand(
       backend: options.backend,
       backends: options.backends ?? [options.backend],
       eager: options.eager ?? false,
+      ...(transform === undefined ? {} : { transform }),
       timeoutSeconds: options.timeout,
       jobs: options.jobs,
       onOutcome: (named, outcome) => {
@@ -57,12 +54,27 @@ export async function conformanceCommand(
   } finally {
     progress.done();
   }
-  const result = report.result(options.backend, options.eager === true ? "eager" : "graph");
+  const result = report.result(
+    options.backend,
+    options.eager === true ? "eager" : "graph",
+    transform,
+  );
   const json = `${JSON.stringify(result, null, 2)}\n`;
   if (options.json === "-") process.stdout.write(json);
   else if (options.quiet !== true) print(...reportLines(result));
   if (options.json !== undefined && options.json !== "-") writeFile(options.json, json);
   return result.failed === 0;
+}
+
+/** The cases for which JAX recorded the transformation. @throws Jax2TfjsError `file-open` */
+function recordedCases(cases: readonly NamedCase[], transform: Transform): readonly NamedCase[] {
+  const recorded = cases.filter(
+    ({ case: item }) => item.kind === "primitive" && item.data[transform] === true,
+  );
+  if (recorded.length > 0) return recorded;
+  throw new Jax2TfjsError("file-open", `no case has a recorded ${transform}`, {
+    fix: "give a folder of primitives",
+  });
 }
 
 /** The cases of the groups (or the single cases, `group/id`) that are asked for. */

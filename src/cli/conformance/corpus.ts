@@ -31,7 +31,23 @@ export interface PrimitiveCase extends Tolerances {
   readonly outputs: readonly ArrayDescription[];
   readonly check?: "close" | "reconstruct" | "shape";
   readonly note?: string;
+  /** Whether derivatives and a batch were recorded. */
+  readonly jvp?: boolean;
+  readonly vjp?: boolean;
+  readonly vmap?: boolean;
+  readonly tangents?: readonly ArrayDescription[];
+  readonly jvp_outputs?: readonly ArrayDescription[];
+  readonly cotangents?: readonly ArrayDescription[];
+  readonly vjp_outputs?: readonly ArrayDescription[];
+  readonly deriv_rtol?: number;
+  readonly deriv_atol?: number;
+  readonly batch_inputs?: readonly ArrayDescription[];
+  readonly batch_outputs?: readonly ArrayDescription[];
 }
+
+/** The transformations whose results the corpus holds. */
+export const transforms = ["jvp", "vjp", "vmap"] as const;
+export type Transform = (typeof transforms)[number];
 
 /** One program with symbolic shapes. */
 export interface ShapePolyCase extends Tolerances {

@@ -3,7 +3,7 @@
  */
 import { formatCount, plural, table } from "../terminal.js";
 import type { CaseOutcome } from "./checkCase.js";
-import type { NamedCase } from "./corpus.js";
+import type { NamedCase, Transform } from "./corpus.js";
 
 export interface Counts {
   passed: number;
@@ -20,15 +20,30 @@ export interface Failure {
   readonly message: string;
 }
 
+/** One case in short. */
+export interface CaseSummary {
+  readonly group: string;
+  readonly id: string;
+  readonly name: string;
+  /** Of the first input, else of the first result; null for models. */
+  readonly dtype: string | null;
+  readonly status: CaseOutcome["status"];
+  readonly nodes: number | null;
+}
+
 /** The content of `--json`. */
 export interface ConformanceResult extends Counts {
   readonly backend: string;
   readonly mode: "graph" | "eager";
+  /** What was checked instead of the programs themselves. */
+  readonly transform?: Transform;
   readonly groups: Readonly<Record<string, Counts>>;
   readonly failures: readonly Failure[];
   /** Median of the nodes of the cases that were converted; null in eager mode. */
   readonly medianNodes: number | null;
   readonly seconds: number;
+  /** All cases, by group and id. */
+  readonly cases: readonly CaseSummary[];
 }
 
 const noCounts = (): Counts => ({ passed: 0, failed: 0, skipped: 0 });
@@ -38,18 +53,20 @@ export class ConformanceReport {
   readonly #total = noCounts();
   readonly #groups = new Map<string, Counts>();
   readonly #failures: Failure[] = [];
-  readonly #nodes: number[] = [];
+  readonly #cases: CaseSummary[] = [];
   readonly #start = performance.now();
 
   constructor(cases: readonly NamedCase[]) {
     for (const { group } of cases) this.#groups.set(group, noCounts());
   }
 
-  add({ group, id, name }: NamedCase, outcome: CaseOutcome): void {
+  add(named: NamedCase, outcome: CaseOutcome): void {
+    const { group, id, name } = named;
+    const { status, nodes } = outcome;
     this.#total[outcome.status]++;
     const counts = this.#groups.get(group);
     if (counts !== undefined) counts[outcome.status]++;
-    if (outcome.nodes !== null) this.#nodes.push(outcome.nodes);
+    this.#cases.push({ group, id, name, dtype: dtypeOf(named), status, nodes });
     if (outcome.status !== "failed") return;
     this.#failures.push({ group, id, name, cause: outcome.cause, message: outcome.message });
   }
@@ -62,22 +79,41 @@ export class ConformanceReport {
     return this.#total.failed;
   }
 
-  result(backend: string, mode: "graph" | "eager"): ConformanceResult {
+  result(
+    backend: string,
+    mode: "graph" | "eager",
+    transform?: Transform,
+  ): ConformanceResult {
     return {
       ...this.#total,
       backend,
       mode,
+      ...(transform === undefined ? {} : { transform }),
       groups: Object.fromEntries(this.#groups),
       failures: this.#failures.toSorted(byIdentity),
-      medianNodes: median(this.#nodes),
+      medianNodes: median(this.#cases.flatMap(({ nodes }) => nodes ?? [])),
       seconds: Math.round((performance.now() - this.#start) / 10) / 100,
+      cases: this.#cases.toSorted(byIdentity),
     };
   }
 }
 
-function byIdentity(a: Failure, b: Failure): number {
-  const key = ({ group, id }: Failure): string => `${group}/${id}`;
+type Identity = Pick<CaseSummary, "group" | "id">;
+
+function byIdentity(a: Identity, b: Identity): number {
+  const key = ({ group, id }: Identity): string => `${group}/${id}`;
   return key(a) < key(b) ? -1 : 1;
+}
+
+function dtypeOf({ case: item }: NamedCase): string | null {
+  switch (item.kind) {
+    case "primitive":
+      return (item.data.inputs[0] ?? item.data.outputs[0])?.dtype ?? null;
+    case "shape-poly":
+      return item.data.runs[0]?.inputs[0]?.dtype ?? null;
+    case "model":
+      return null;
+  }
 }
 
 function median(numbers: readonly number[]): number | null {

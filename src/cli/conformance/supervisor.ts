@@ -77,8 +77,9 @@ class Worker {
 
   static async start(options: SuperviseOptions): Promise<Worker> {
     const worker = new Worker();
-    const { backend, backends, eager } = options;
-    const reply = await worker.#ask({ kind: "start", options: { backend, backends, eager } });
+    const { backend, backends, eager, transform } = options;
+    const chosen = { backend, backends, eager, ...(transform === undefined ? {} : { transform }) };
+    const reply = await worker.#ask({ kind: "start", options: chosen });
     if (reply?.kind === "ready") return worker;
     worker.stop();
     const reason = reply?.kind === "unusable" ? reply.message : worker.#output.trim();
