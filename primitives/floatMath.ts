@@ -93,13 +93,20 @@ export function expm1(tf: Tf, x: Tensor): Tensor {
   return nearZero(tf, x, 0.06, [1 / 24, 1 / 6, 1 / 2, 1], plain);
 }
 
+/** The natural logarithm. GPUs may give any number for 0. */
+export function log(tf: Tf, x: Tensor): Tensor {
+  const plain = tf.unary("Log", x);
+  if (!targets(tf, "webgl", "webgpu")) return plain;
+  return tf.select(tf.binary("Equal", x, float(tf, 0)), float(tf, -Infinity), plain);
+}
+
 /**
  * log(1 + x). The wasm and GPU kernels add first, which loses small arguments; those of GPUs give
  * any number below -1, where that of the logarithm gives NaN.
  */
 export function log1p(tf: Tf, x: Tensor): Tensor {
   const gpu = targets(tf, "webgl", "webgpu");
-  const plain = gpu ? tf.unary("Log", tf.binary("AddV2", x, float(tf, 1))) : tf.unary("Log1p", x);
+  const plain = gpu ? log(tf, tf.binary("AddV2", x, float(tf, 1))) : tf.unary("Log1p", x);
   if (!gpu && !targets(tf, "wasm")) return plain;
   return nearZero(tf, x, 0.04, [1 / 5, -1 / 4, 1 / 3, -1 / 2, 1], plain);
 }

@@ -201,7 +201,7 @@ export const expm1 = unary("expm1", {
 
 export const log = unary("log", {
   derivative: (o, t, x) => o.div(t, x),
-  real: node("Log"),
+  real: floats.log,
   complex: complexMath.log,
 });
 
