@@ -96,6 +96,7 @@ export function convert(source: Program, options: ConvertOptions = {}): Converte
     outputs: program.outputs.map((output) => signatureKey(output.name)),
     backends,
     complexBorders: backends.has("wasm") ? "pair" : "complex64",
+    guards: options.disabledChecks?.includes("shape_assertions") !== true,
   });
   if (options.sync === true && graph.needsAsync) {
     throw new Jax2TfjsError(

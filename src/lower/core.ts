@@ -41,7 +41,9 @@ export class GraphCore {
   readonly main = new Scope(null);
   readonly functions: FunctionDef[] = [];
   readonly weights = new Map<string, Weight>();
-  /** Inputs with symbolic sizes: where sizes at run time are read. */
+  /** Inputs with symbolic sizes: where the values of dimension variables are read. */
+  readonly symbolicInputs: Tensor[] = [];
+  /** Those of them whose shapes may stand for equal ones. */
   readonly sizedInputs: Tensor[] = [];
   scope: Scope = this.main;
   needsAsync = false;

@@ -20,6 +20,7 @@ import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import type { Backend, GraphValue, Tensor, Tf, TfDtype } from "../ir/tf.js";
 import { GraphCore, staticOrMinusOne } from "./core.js";
 import { fuseNodes } from "./fuse.js";
+import { guardShapes, plainVariable } from "./guards.js";
 import type { FunctionDef, Graph, NodeDef, SignatureEntry, WeightSource } from "./graph.js";
 import { createLowering } from "./lowerJaxpr.js";
 import { pruneNodes } from "./prune.js";
@@ -43,6 +44,8 @@ export interface LowerOptions {
    * not have, or as two float32 tensors `KEY/real` and `KEY/imag`.
    */
   readonly complexBorders: "complex64" | "pair";
+  /** Make the graph fail where the sizes of inputs do not fit the symbolic shapes. Default: false. */
+  readonly guards?: boolean;
 }
 
 /** Where dimension variables can be read: sizes of inputs, each of which may mention some. */
@@ -55,8 +58,7 @@ interface SizeSource {
 /** Lowers a program to a graph. @throws Jax2TfjsError naming the equation that cannot be lowered */
 export function lowerProgram(options: LowerOptions): Graph {
   const core = new GraphCore({ backends: options.backends });
-  const sizes: SizeSource[] = [];
-  const solver = new DimensionSolver(core, sizes);
+  const solver = new DimensionSolver(core);
   const lowering = createLowering(core, (name) => solver.variable(lowering.tf, name));
   const { tf } = lowering;
 
@@ -65,15 +67,7 @@ export function lowerProgram(options: LowerOptions): Graph {
     const input = options.inputs[position];
     if (input === undefined) throw new Error("internal error: input without name");
     if (input.weight !== null) return weightValue(core, tf, input.key, aval, input.weight);
-    const value = border.input(input.key, position, aval);
-    if (!aval.shape.some(isSymbolic)) return value;
-    const { carrier } = value;
-    const tensor = carrier.kind === "pair" ? carrier.re : tf.tensor(value);
-    core.sizedInputs.push(tensor);
-    aval.shape.forEach((dim, axis) => {
-      if (isSymbolic(dim)) sizes.push({ tensor, axis, dim });
-    });
-    return value;
+    return border.input(input.key, position, aval);
   });
 
   lowering.lower(options.program, args).forEach((result, position) => {
@@ -81,7 +75,9 @@ export function lowerProgram(options: LowerOptions): Graph {
   });
   const { inputs, outputs } = border;
   const references = outputs.map((output) => output.tensor);
-  const nodes = finishNodes(core, core.main.nodes, references);
+  const finished = finishNodes(core, core.main.nodes, references);
+  const nodes =
+    options.guards === true ? guardShapes(core, tf, core.symbolicInputs, finished) : finished;
   const functions = core.functions.map((definition) => pruneFunction(core, definition));
   return {
     nodes,
@@ -156,6 +152,10 @@ class Border {
   ): Tensor {
     const tensor = this.core.placeholder(key, { dtype, shape });
     this.inputs.push(entry(key, position, part, tensor.node, tensor));
+    if (shape.some(isSymbolic)) {
+      this.core.sizedInputs.push(tensor);
+      this.core.symbolicInputs.push(tensor);
+    }
     return tensor;
   }
 
@@ -249,14 +249,18 @@ function wordsOrValue(tf: Tf, tensor: Tensor, aval: ShapedArray): GraphValue {
 class DimensionSolver {
   readonly #solving = new Set<string>();
 
-  constructor(
-    readonly core: GraphCore,
-    readonly sizes: readonly SizeSource[],
-  ) {}
+  constructor(readonly core: GraphCore) {}
+
+  #sources(): readonly SizeSource[] {
+    return this.core.symbolicInputs.flatMap((tensor) =>
+      tensor.shape.flatMap((dim, axis) => (isSymbolic(dim) ? { tensor, axis, dim } : [])),
+    );
+  }
 
   /** The value of a variable as an int32 scalar of the graph. */
   variable(tf: Tf, name: string): Tensor {
-    const source = this.sizes.find((size) => this.#slope(size.dim, name) !== null);
+    const sources = this.#sources().filter(({ dim }) => this.#slope(dim, name) !== null);
+    const source = sources.find(({ dim }) => plainVariable(dim) === name) ?? sources[0];
     const slope = source === undefined ? null : this.#slope(source.dim, name);
     if (source === undefined || slope === null || this.#solving.has(name)) {
       throw this.core.error(
@@ -279,10 +283,13 @@ class DimensionSolver {
     const size = tf.gather(shape, tf.scalar(axis, "int32"), 0);
     const rest = subDims(dim, mulDims(variableDim(name, dim.scope), slope));
     const shifted = rest === 0 ? size : tf.binary("Sub", size, tf.dim(rest));
-    if (slope === 1) return shifted;
+    if (plainVariable(dim) === name) return size;
+    // Variables are at least 1: where the size is smaller than it can be, a guard sees it.
+    const one = this.core.numbers([1], "int32", []);
+    if (slope === 1) return tf.binary("Maximum", shifted, one);
     const half = tf.binary("AddV2", tf.cast(shifted, "float32"), tf.scalar(0.5, "float32"));
     const quotient = tf.binary("Mul", half, tf.scalar(1 / slope, "float32"));
-    return tf.cast(tf.unary("Floor", quotient), "int32");
+    return tf.binary("Maximum", tf.cast(tf.unary("Floor", quotient), "int32"), one);
   }
 
   /** The coefficient of a variable in a size that is linear in it, else null. */
