@@ -68,6 +68,13 @@ export const igammaGradA = special("igamma_grad_a", {
   limits: [largeArguments],
 });
 
+export const randomGammaGrad = special("random_gamma_grad", {
+  count: 2,
+  tangents: none("random_gamma_grad has no derivative in JAX"),
+  tfjs: (tf, args) => math.randomGammaGrad(tf, at(args, 0), at(args, 1)),
+  flops: 600,
+});
+
 export const igamma = special("igamma", {
   count: 2,
   tangents: [

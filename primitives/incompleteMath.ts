@@ -129,9 +129,11 @@ function gammaBranches(
   a: Tensor,
   x: Tensor,
   part: GammaPart,
+  scale: Tensor | null = null,
 ): { readonly isUpper: Tensor; readonly lower: Tensor; readonly upper: Tensor } {
   const logFactor = sub(tf, sub(tf, mul(tf, a, tf.unary("Log", x)), x), lgamma(tf, a));
-  const args: GammaArguments = { a, x, factor: tf.unary("Exp", logFactor), part };
+  const factor = scale ?? tf.unary("Exp", logFactor);
+  const args: GammaArguments = { a, x, factor, part };
   const isUpper = both(tf, not(tf, less(tf, x, 1)), less(tf, a, x));
   const series = gammaSeries(tf, args);
   const lower = tf.select(less(tf, a, seriesLimit), series, gammaQuadrature(tf, args, -1));
@@ -174,6 +176,18 @@ export function igammaGradA(tf: Tf, a: Tensor, x: Tensor): Tensor {
   result = tf.select(isZero, float(tf, 0), result);
   const undefinedHere = either(tf, gammaUndefined(tf, a, x), equal(tf, a, 0));
   return tf.select(undefinedHere, float(tf, NaN), result);
+}
+
+/**
+ * How a sample x of the gamma distribution changes with its parameter a: -(dP/da) / (dP/dx). Both
+ * have the factor x^a e^-x / gamma(a), which is left out of them.
+ */
+export function randomGammaGrad(tf: Tf, a: Tensor, x: Tensor): Tensor {
+  const { isUpper, lower, upper } = gammaBranches(tf, a, x, "derivative", x);
+  const result = tf.select(isUpper, upper, tf.unary("Neg", lower));
+  const isZero = equal(tf, x, 0);
+  const undefinedHere = either(tf, gammaUndefined(tf, a, x), equal(tf, a, 0));
+  return tf.select(undefinedHere, float(tf, NaN), tf.select(isZero, float(tf, 0), result));
 }
 
 const betaTerms = 40;
