@@ -202,9 +202,9 @@ describe("in modules", () => {
     });
     expect(text).toMatchInlineSnapshot(`
       "{ lambda ; a:f32[a,4]. let
-          b:~i32[] = dim_as_value[dim=a]
-          c:~i32[1] = broadcast_in_dim[broadcast_dimensions=() shape=(1,)] b
-          d:i32[1] = broadcast_in_dim[broadcast_dimensions=() shape=(1,)] 4:i32[]
+          b:i32[] = dim_as_value[dim=a]
+          c:i32[1] = broadcast_in_dim b
+          d:i32[1] = broadcast_in_dim 4:i32[]
           e:i32[2] = concatenate[dimension=0] c d
           f:f32[2] = convert_element_type[new_dtype=float32 weak_type=False] e
         in (f,) }"
@@ -224,11 +224,7 @@ describe("in modules", () => {
         }),
       );
     });
-    expect(text).toMatchInlineSnapshot(`
-      "{ lambda ; a:f32[a]. let
-          b:f32[2*a] = broadcast_in_dim[broadcast_dimensions=() shape=(2*a,)] 1.0:f32[]
-        in (b,) }"
-    `);
+    expect(text).toMatchInlineSnapshot(`"{ lambda ; a:f32[a]. let b:f32[2*a] = broadcast_in_dim 1.0:f32[] in (b,) }"`);
   });
 
   test("a loop variable that never changes is still a known size", () => {
@@ -251,19 +247,19 @@ describe("in modules", () => {
     });
     expect(text).toMatchInlineSnapshot(`
       "{ lambda ; a:f32[a]. let
-          j:i32[] k:f32[a] = while[
-            body_jaxpr={ lambda ; b:i32[] c:f32[a]. let
-                  d:i32[] = add b 1:i32[]
-                  e:f32[a] = add c 1.0:f32[]
-                in (d, e) }
+          _:i32[] b:f32[a] = while[
+            body_jaxpr={ lambda ; c:i32[] d:f32[a]. let
+                e:i32[] = add c 1:i32[]
+                f:f32[a] = add d 1.0:f32[]
+              in (e, f) }
             body_nconsts=0
-            cond_jaxpr={ lambda ; f:i32[] g:f32[a]. let
-                  h:~i32[] = dim_as_value[dim=a]
-                  i:bool[] = lt f h
-                in (i,) }
+            cond_jaxpr={ lambda ; g:i32[] h:f32[a]. let
+                i:i32[] = dim_as_value[dim=a]
+                j:bool[] = lt g i
+              in (j,) }
             cond_nconsts=0
           ] 0:i32[] a
-        in (k,) }"
+        in (b,) }"
     `);
   });
 });
