@@ -24,6 +24,7 @@ import * as incomplete from "./incomplete.js";
 import * as integer from "./integer.js";
 import * as iota from "./iota.js";
 import * as linalg from "./linalg/index.js";
+import * as linearSolve from "./linearSolve.js";
 import * as pad from "./pad.js";
 import * as random from "./random.js";
 import * as reduce from "./reduce.js";
@@ -80,6 +81,7 @@ const families: readonly object[] = [
   checkpoint,
   customDerivatives,
   collectives,
+  linearSolve,
 ];
 
 function isPrimitive(value: unknown): value is Primitive {

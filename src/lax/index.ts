@@ -12,8 +12,15 @@ export * from "./fft.js";
 export * from "./randomBits.js";
 export * as linalg from "./linalg.js";
 export { type Padding } from "./padding.js";
+export { associativeScan, type AssociativeScanOptions } from "./control/associativeScan.js";
 export { cond, switch, type Operands } from "./control/branches.js";
 export { foriLoop, whileLoop, type ForiOptions } from "./control/loops.js";
+export {
+  customLinearSolve,
+  customRoot,
+  type LinearFunction,
+  type LinearSolveOptions,
+} from "./control/linearSolve.js";
 export { map, scan, type MapOptions, type ScanOptions } from "./control/scan.js";
 export { stopGradient } from "../api/checkpoint.js";
 export * from "../api/collectives.js";

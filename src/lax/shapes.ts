@@ -12,8 +12,11 @@ import {
 } from "../ir/dims.js";
 import type { DType } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
+import { unflattenValues } from "../api/calls.js";
+import type { Arrays } from "../api/types.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
 import { fromValue, o, shapeOf, toValue, typeOf } from "../trace/trace.js";
+import { flatten } from "../tree/pytree.js";
 import {
   at,
   bindAll,
@@ -92,6 +95,15 @@ export function broadcastedIota(dtype: DType, sizes: Shape, dimension: number): 
 
 /** A copy. JAX's `copy`. */
 export const copy = unary((x) => bindOne(iotas.copy, [x], {}));
+
+/**
+ * The arrays of a pytree, which no optimization moves across. JAX's `lax.optimization_barrier`.
+ */
+export function optimizationBarrier<const T>(operand: T): Arrays<T> {
+  const [leaves, tree] = flatten(operand);
+  const values = leaves.map((leaf) => toValue(leaf as ArrayLike));
+  return unflattenValues(tree, o.bind(iotas.optimizationBarrier, values, {})) as Arrays<T>;
+}
 
 /** `y`, once `x` is there. JAX's `tie`. */
 export function tie(x: ArrayLike, y: ArrayLike): ArrayValue {
