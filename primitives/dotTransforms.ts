@@ -104,7 +104,9 @@ function pullToFirst(
     (a, b) => at(otherContracted, a) - at(otherContracted, b),
   );
   const dims = [...batch, ...kept, ...order.map((index) => at(contracted, index))];
-  return asDtypeOf(o, o.transpose(product, inverse(dims)), wanted);
+  const back = inverse(dims);
+  const isInOrder = back.every((axis, place) => axis === place);
+  return asDtypeOf(o, isInOrder ? product : o.transpose(product, back), wanted);
 }
 
 export const dotJvp = bilinearJvp<DotGeneralParams>((o, lhs, rhs, params) =>
