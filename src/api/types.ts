@@ -3,7 +3,10 @@ import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
 import type { LeafValue, MapLeaves } from "../tree/pytree.js";
 
 /** What may be passed where a function declares `T`: anything array-like for an array. */
-export type Argument<T> = T extends ArrayValue
+export type Argument<T> = [T] extends [ArrayLike] ? ArrayLike : ArgumentParts<T>;
+
+/** The same for one member of a union after the other. */
+type ArgumentParts<T> = T extends ArrayValue
   ? ArrayLike
   : T extends LeafValue | null | undefined
     ? T

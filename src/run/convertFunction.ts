@@ -2,9 +2,10 @@
  * `convert` of a TypeScript function: a function on tensors that runs as one graph, or equation by
  * equation, and that tfjs can differentiate. JAX's counterpart was `jax2tf.convert`.
  */
+import type { Tensor } from "@tensorflow/tfjs-core";
 import { callError, flattenArguments, nameOf, traceCall, unflattenValues } from "../api/calls.js";
 import { jit } from "../api/jit.js";
-import type { Arguments, Arrays, Traceable } from "../api/types.js";
+import type { Arguments, Traceable } from "../api/types.js";
 import { exportedTypes, type ExportOptions } from "../exportFunction.js";
 import { printAval } from "../ir/aval.js";
 import { type Jax2TfjsError } from "../ir/errors.js";
@@ -15,7 +16,7 @@ import { substituteProgram } from "../ir/substitute.js";
 import { EagerRunner, type EquationEvent } from "../lower/eager.js";
 import { atUserLine } from "../trace/source.js";
 import { asValue, isTracing } from "../trace/trace.js";
-import { printTree, type TreeDef } from "../tree/pytree.js";
+import { printTree, type MapLeaves, type TreeDef } from "../tree/pytree.js";
 import { currentBackend, runOnArrays, runProgram, type RunProgram } from "./evaluator.js";
 import { runRecorded } from "./tape.js";
 
@@ -28,16 +29,16 @@ export interface ConvertFunctionOptions extends ExportOptions {
   readonly withGradient?: boolean;
 }
 
-/** A function on tensors, made by `convert`. */
 /**
- * Computes the function on the current backend of tfjs.
+ * A function on tensors, made by `convert`: computes on the current backend of tfjs. Results are
+ * tensors (complex ones on wasm `ComplexArray`s; tracers in a trace).
  *
  * @throws Jax2TfjsError `shape-mismatch` with JAX's text where sizes do not fit
  * `polymorphicShapes`; `not-an-array`; whatever tracing throws, at the first call
  */
 export type ConvertedFunction<Args extends readonly unknown[], Result> = (
   ...args: Arguments<Args>
-) => Arrays<Result>;
+) => MapLeaves<Result, Tensor>;
 
 /** A traced function for one kind of arguments. */
 interface Entry {
@@ -93,8 +94,8 @@ export function convertFunction<Args extends readonly unknown[], Result>(
     return entry;
   }
 
-  const converted = (...args: Arguments<Args>): Arrays<Result> => {
-    if (isTracing()) return traced(...args);
+  const converted = (...args: Arguments<Args>): MapLeaves<Result, Tensor> => {
+    if (isTracing()) return traced(...args) as MapLeaves<Result, Tensor>;
     const { values, inTree } = flattenArguments(args);
     const { program, captured, outTree, plan } = entryFor(args, inTree, values);
     const shapes = values.map(({ aval }) => aval.shape as readonly number[]);
@@ -106,7 +107,7 @@ export function convertFunction<Args extends readonly unknown[], Result>(
     const results = runOnArrays(sized, [...values, ...captured], (own, inputs) =>
       runRecorded(own, inputs, run, refuse),
     );
-    return unflattenValues(outTree, results.map(asValue)) as Arrays<Result>;
+    return unflattenValues(outTree, results.map(asValue)) as MapLeaves<Result, Tensor>;
   };
   Object.defineProperty(converted, "name", { value: name });
   return converted;

@@ -264,15 +264,16 @@ export type LeafOf<T> = T extends LeafValue
         : T;
 
 /** A pytree type with other leaves. */
-export type MapLeaves<T, Leaf> = T extends LeafValue
+export type MapLeaves<T, Leaf> = [T] extends [LeafValue] ? Leaf : MapParts<T, Leaf>;
+
+/** The same for one member of a union after the other. */
+type MapParts<T, Leaf> = T extends LeafValue
   ? Leaf
   : T extends null | undefined
     ? T
-    : T extends readonly unknown[] | Readonly<Record<string, unknown>>
+    : T extends object
       ? { -readonly [Key in keyof T]: MapLeaves<T[Key], Leaf> }
-      : T extends object
-        ? { -readonly [Key in keyof T]: MapLeaves<T[Key], Leaf> }
-        : Leaf;
+      : Leaf;
 
 /**
  * Applies a function to the leaves of one or several pytrees of the same structure. JAX's

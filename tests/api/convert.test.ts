@@ -58,12 +58,6 @@ function expectClose(array: ArrayValue | tf.Tensor, expected: readonly number[])
   });
 }
 
-/** A function on tensors for tfjs, whose own types know tensors only. */
-const onTensors =
-  (converted: (x: ArrayLike) => ArrayValue) =>
-  (x: tf.Tensor): tf.Tensor =>
-    converted(x) as unknown as tf.Tensor;
-
 describeOnBackend("cpu", suite);
 describeOnBackend("wasm", suite);
 
@@ -87,9 +81,9 @@ function suite(): void {
   });
 
   test("tf.grad sees JAX's derivative, to any order", () => {
-    const g = tf.grad(onTensors(convert(f)));
+    const g = tf.grad(convert(f));
     expectClose(g(tf.tensor1d(points)), points.map(derivative));
-    const total = onTensors(convert((x: ArrayValue) => sum(x)));
+    const total = convert((x: ArrayValue) => sum(x));
     const gg = tf.grad((x: tf.Tensor) => total(g(x)));
     expectClose(gg(tf.tensor1d(points)), points.map(second));
     const ggg = tf.grad((x: tf.Tensor) => total(gg(x)));
@@ -102,9 +96,7 @@ function suite(): void {
   test("variables that the function takes from around it are trained", () => {
     const weight = tf.variable(tf.tensor1d([0.5, 1, 2]));
     const loss = convert((x: ArrayValue) => sum(mul(sin(weight), x)));
-    const { value, grads } = tf.variableGrads(
-      () => onTensors(loss)(tf.tensor1d(points)) as tf.Scalar,
-    );
+    const { value, grads } = tf.variableGrads(() => loss(tf.tensor1d(points)) as tf.Scalar);
     expectClose(value, [Math.sin(0.5) + 2 * Math.sin(1) + 3 * Math.sin(2)]);
     const gradient = grads[weight.name];
     if (gradient === undefined) throw new Error("no gradient");
@@ -118,7 +110,7 @@ function suite(): void {
     const join = convert((x: ArrayValue, y: ArrayValue) => sum(add(x, y)));
     const g = tf.grad((x: tf.Tensor) => {
       const [square, sine] = two(x);
-      return join(square, sine) as unknown as tf.Tensor;
+      return join(square, sine);
     });
     expectClose(
       g(tf.tensor1d(points)),
@@ -131,7 +123,7 @@ function suite(): void {
     expectClose(poly(tf.tensor1d(points)), [total]);
     expectClose(poly(tf.tensor1d([1, 2])), [Math.sin(1) + 2 * Math.sin(2)]);
     expect(() => poly(tf.tensor1d([1]))).toThrow("b >= 2");
-    const g = tf.grad(onTensors(poly));
+    const g = tf.grad(poly);
     expectClose(g(tf.tensor1d([1, 2])), [derivative(1), derivative(2)]);
   });
 

@@ -26,18 +26,18 @@ const loss = (params: Params, x: ArrayValue): ArrayValue => {
 const withAux = (x: ArrayValue): [ArrayValue, { norm: ArrayValue }] => [x, { norm: x }];
 
 test("gradients have the type of the argument", () => {
-  const gradient = grad(loss);
-  expectTypeOf<ReturnType<typeof gradient>>().toEqualTypeOf<{
+  const _gradient = grad(loss);
+  expectTypeOf<ReturnType<typeof _gradient>>().toEqualTypeOf<{
     layers: { w: ArrayValue; b: ArrayValue }[];
   }>();
-  const second = grad(loss, { argnums: 1 });
-  expectTypeOf<ReturnType<typeof second>>().toEqualTypeOf<ArrayValue>();
-  const both = grad(loss, { argnums: [1, 0] });
-  expectTypeOf<ReturnType<typeof both>[0]>().toEqualTypeOf<ArrayValue>();
-  const aux = grad(withAux, { hasAux: true });
-  expectTypeOf<ReturnType<typeof aux>>().toEqualTypeOf<[ArrayValue, { norm: ArrayValue }]>();
-  const value = valueAndGrad(withAux, { hasAux: true });
-  expectTypeOf<ReturnType<typeof value>[0]>().toEqualTypeOf<[ArrayValue, { norm: ArrayValue }]>();
+  const _second = grad(loss, { argnums: 1 });
+  expectTypeOf<ReturnType<typeof _second>>().toEqualTypeOf<ArrayValue>();
+  const _both = grad(loss, { argnums: [1, 0] });
+  expectTypeOf<ReturnType<typeof _both>[0]>().toEqualTypeOf<ArrayValue>();
+  const _aux = grad(withAux, { hasAux: true });
+  expectTypeOf<ReturnType<typeof _aux>>().toEqualTypeOf<[ArrayValue, { norm: ArrayValue }]>();
+  const _value = valueAndGrad(withAux, { hasAux: true });
+  expectTypeOf<ReturnType<typeof _value>[0]>().toEqualTypeOf<[ArrayValue, { norm: ArrayValue }]>();
 });
 
 test("transformed functions take whatever stands for an array", () => {
@@ -76,10 +76,9 @@ export function wrongCalls(x: ArrayValue): void {
   // @ts-expect-error a function is needed
   vjp(x, x);
   // @ts-expect-error the result is an array, no number
-  const number: number = lax.sin(x);
-  void number;
+  const _number: number = lax.sin(x);
   // @ts-expect-error a gradient is a pytree of arrays
-  grad(loss)({ layers: [] }, x).layers.w;
+  expectTypeOf(grad(loss)({ layers: [] }, x).layers.w);
   // @ts-expect-error the function's argument is a number here
   tree.map((leaf: string) => leaf, [1, 2]);
 }
