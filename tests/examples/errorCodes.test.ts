@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { repositoryRoot } from "../support/paths.js";
 
 /** Calls whose first argument looks like a code and is none. */
-const otherCalls = ["TextDecoder", "scatterPrimitive"];
+const otherCalls = ["TextDecoder", "scatterPrimitive", "checkUnique"];
 
 /** Texts that an expression can be: a literal, or either side of a conditional. */
 function literalsOf(expression: ts.Expression): string[] {
