@@ -8,6 +8,7 @@ float is recorded as JAX's float32. The jaxprs are printed without the parameter
 
 import gzip
 import json
+import re
 import sys
 from functools import partial
 
@@ -793,6 +794,133 @@ def gameOfLife():
     return lax.scan(step, glider, None, length=4)[0]
 
 
+# --- numpy, random and nn, function by function ---------------------------------------------------
+
+A23 = jnp.array([[1.5, -2.0, 0.25], [3.0, 0.5, -1.0]])
+V4 = jnp.array([0.5, -1.5, 2.5, 3.0])
+I4 = jnp.array([7, -7, 3, 0], jnp.int32)
+SQ = jnp.array([[4.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 2.0]])
+
+
+@program
+def numpyElementwise():
+    x, y = V4, jnp.array([2.0, 2.0, -2.0, 0.5])
+    return [
+        x // y, x % y, jnp.fmod(x, y), I4 // 2, I4 % 3, I4 // jnp.array([2, 2, -2, 1], jnp.int32),
+        jnp.round(x), jnp.round(x * 1.234, 1), jnp.floor(x), jnp.ceil(x), jnp.trunc(x), jnp.sign(x),
+        jnp.hypot(x, y), jnp.logaddexp(x, y), jnp.arctan2(x, y), jnp.sinc(x), jnp.heaviside(x, 0.5),
+        jnp.log2(jnp.abs(x)), jnp.log10(jnp.abs(x)), jnp.reciprocal(x), jnp.float_power(jnp.abs(x), y),
+        jnp.power(x, -2), jnp.exp2(x), jnp.cbrt(x), jnp.deg2rad(x), jnp.rad2deg(x), jnp.square(x),
+        jnp.clip(x, -1.0, 2.0), jnp.nan_to_num(jnp.array([jnp.nan, jnp.inf, 1.0])), jnp.isclose(x, x + 1e-9),
+        jnp.logical_xor(x > 0, y > 0), I4 & 5, I4 | 8, I4 ^ 3, ~I4, I4 << 2, I4 >> 1,
+        jnp.select([x > 2, x > 0], [x, x * 10], -1.0), jnp.maximum(x, y), jnp.minimum(x, 0.0),
+    ]
+
+
+@program
+def numpyReductions():
+    a = A23
+    return [
+        jnp.sum(a, axis=0), jnp.prod(a, axis=1, keepdims=True), jnp.mean(a), jnp.var(a, axis=1), jnp.std(a, ddof=1),
+        jnp.max(a, axis=-1), jnp.min(a), jnp.ptp(a, axis=0), jnp.all(a > -3), jnp.any(a > 2, axis=0),
+        jnp.argmax(a), jnp.argmin(a, axis=1), jnp.argmax(a, axis=0, keepdims=True), jnp.count_nonzero(a > 0),
+        jnp.cumsum(a), jnp.cumsum(a, axis=1), jnp.cumprod(a, axis=0), jnp.sum(I4 > 0), jnp.mean(I4),
+        jnp.nansum(jnp.array([1.0, jnp.nan, 2.0])), jnp.nanmean(jnp.array([1.0, jnp.nan, 2.0])),
+        jnp.nanmax(jnp.array([1.0, jnp.nan, 2.0])), jnp.average(V4, weights=jnp.array([1.0, 2.0, 3.0, 4.0])),
+        jnp.trace(SQ), jnp.sum(a, where=a > 0), jnp.sum(a, axis=(0, 1), keepdims=True),
+    ]
+
+
+@program
+def numpyShapes():
+    a = A23
+    return [
+        jnp.reshape(a, (3, -1)), jnp.ravel(a), a.T, jnp.swapaxes(a, 0, 1), jnp.moveaxis(jnp.ones((2, 3, 4)), 0, -1)[0, 0],
+        jnp.expand_dims(a, (0, 2)), jnp.squeeze(a[None, :, :1]), jnp.concatenate([a, a], axis=1), jnp.stack([V4, V4], axis=1),
+        jnp.vstack([V4, V4]), jnp.hstack([V4, V4]), jnp.column_stack([V4, V4]), jnp.split(a, 3, axis=1), jnp.split(V4, [1, 3]),
+        jnp.tile(V4, 2), jnp.tile(a, (2, 1, 2)), jnp.repeat(V4, 2), jnp.repeat(a, 2, axis=1), jnp.roll(V4, 1), jnp.roll(a, (1, 2), (0, 1)),
+        jnp.flip(a), jnp.flip(a, 1), jnp.pad(a, 1), jnp.pad(V4, (1, 2), constant_values=5.0), jnp.pad(V4, 2, mode="edge"),
+        jnp.pad(V4, 3, mode="reflect"), jnp.pad(V4, 3, mode="wrap"), jnp.broadcast_to(V4, (2, 4)), jnp.meshgrid(V4, jnp.arange(3.0)),
+        jnp.eye(2, 3, k=1), jnp.tri(3), jnp.tril(SQ, -1), jnp.triu(SQ), jnp.diag(V4, 1), jnp.diag(SQ), jnp.diagonal(SQ, 1),
+        jnp.arange(2, 9, 3), jnp.linspace(0.0, 1.0, 4, endpoint=False), jnp.logspace(0.0, 2.0, 3), jnp.full((2, 2), 7.0),
+        jnp.identity(2), jnp.zeros_like(a), jnp.atleast_2d(V4),
+    ]
+
+
+@program
+def numpyIndexing():
+    a, i = A23, jnp.array([1, 0, -1], jnp.int32)
+    return [
+        a[1], a[-1, 0], a[:, 1], a[0, ::-1], a[::-1, ::2], a[..., None, 0], a[i], a[:, i], a[i, i], a[0, i], a[i[:2, None], i],
+        jnp.take(a, i, axis=1), jnp.take(V4, jnp.array([0, 9])), jnp.take(V4, jnp.array([0, 9]), mode="clip"),
+        jnp.take(V4, jnp.array([-1, 9]), mode="wrap"), jnp.take_along_axis(a, jnp.argsort(a, axis=1), axis=1),
+        a.at[0].set(1.0), a.at[:, 1].add(V4[:2]), a.at[i[:2], i[:2]].multiply(2.0), V4.at[jnp.array([0, 0, 1])].add(1.0),
+        V4.at[1:3].set(jnp.array([8.0, 9.0])), V4.at[::2].min(0.0), V4.at[-1].max(9.0), V4.at[10].set(1.0), a.at[0, ::-1].set(jnp.arange(3.0)),
+    ]
+
+
+@program
+def numpySorting():
+    x = jnp.array([3.0, -1.0, 2.0, -1.0, jnp.nan, 0.0])
+    return [
+        jnp.sort(x), jnp.argsort(x), jnp.sort(A23, axis=0), jnp.sort(V4, descending=True), jnp.argsort(jnp.array([1.0, 2.0, 1.0]), descending=True),
+        jnp.searchsorted(jnp.array([0.0, 1.0, 2.0]), V4), jnp.searchsorted(jnp.array([0.0, 1.0, 2.0]), jnp.array([1.0]), side="right"),
+        jnp.median(V4), jnp.median(A23, axis=1), jnp.quantile(V4, 0.3), jnp.diff(V4), jnp.diff(V4, n=2),
+        jnp.interp(jnp.array([-1.0, 0.5, 1.5, 9.0]), jnp.array([0.0, 1.0, 2.0]), jnp.array([1.0, 3.0, 0.0])),
+    ]
+
+
+@program
+def numpyContractions():
+    a, b = A23, A23.T
+    c = jnp.arange(24.0).reshape(2, 3, 4) / 10.0
+    return [
+        jnp.dot(a, b), jnp.matmul(c, jnp.ones((4, 2))), jnp.matmul(V4, c.swapaxes(1, 2)), jnp.inner(a, a), jnp.outer(V4, V4[:2]),
+        jnp.vdot(a, a), jnp.tensordot(c, c, axes=([0, 2], [0, 2])), jnp.einsum("bij,bkj->bik", c, c), jnp.einsum("ij->ji", a),
+        jnp.einsum("bij->j", c), jnp.einsum("ij,jk,kl->il", a, SQ, b), jnp.einsum("...j,j", c, V4), jnp.einsum("ii", SQ),
+        jnp.kron(a, jnp.eye(2)), jnp.cross(SQ[0], SQ[1]), jnp.convolve(V4, V4[:2]), jnp.convolve(V4, V4[:3], mode="same"), jnp.convolve(V4, V4[:2], mode="valid"),
+    ]
+
+
+@program
+def numpyLinalg():
+    q, r = jnp.linalg.qr(SQ)
+    sign, log = jnp.linalg.slogdet(SQ)
+    return [
+        jnp.linalg.solve(SQ, jnp.arange(3.0)), jnp.linalg.inv(SQ), jnp.linalg.det(SQ), jnp.linalg.det(SQ[:2, :2]), sign, log,
+        jnp.linalg.cholesky(SQ), jnp.abs(r), jnp.matmul(q, r), jnp.linalg.eigh(SQ)[0], jnp.linalg.svd(A23)[1],
+        jnp.linalg.norm(A23), jnp.linalg.norm(A23, axis=1), jnp.linalg.norm(V4, ord=1), jnp.linalg.norm(V4, ord=jnp.inf), jnp.linalg.norm(V4, ord=3),
+        jnp.linalg.norm(SQ, ord=1), jnp.linalg.matrix_power(SQ, 3), jnp.linalg.pinv(A23), grad(lambda m: jnp.linalg.det(m))(SQ),
+        grad(lambda m: jnp.linalg.slogdet(m)[1])(SQ), jacrev(jnp.linalg.inv)(SQ[:2, :2]),
+    ]
+
+
+@program
+def randomNumbers():
+    k = random.PRNGKey(42)
+    words = lambda x: x.astype(jnp.int32)
+    return [
+        words(random.split(k, 3)), words(random.fold_in(k, 7)), words(random.bits(k, (3,))), random.uniform(k, (2, 3)),
+        random.uniform(k, (3,), minval=-2.0, maxval=5.0), random.normal(k, (2, 3)), random.bernoulli(k, 0.3, (6,)),
+        random.randint(k, (6,), 0, 10), random.randint(k, (3,), -1000000, 1000000), random.permutation(k, 8), random.permutation(k, SQ),
+        random.gumbel(k, (3,)), random.exponential(k, (3,)), random.laplace(k, (3,)), random.truncated_normal(k, -1.0, 1.0, (3,)),
+        random.categorical(k, SQ), random.categorical(k, SQ, shape=(2, 3)), random.choice(k, 5, (3,), replace=False),
+        random.choice(k, 3, (5,), p=jnp.array([0.1, 0.2, 0.7])), random.rademacher(k, (5,)).astype(jnp.int32),
+        vmap(lambda key: random.normal(key, (2,)))(random.split(k, 2)),
+    ]
+
+
+@program
+def nnFunctions():
+    x = V4
+    return [
+        jax.nn.relu(x), jax.nn.relu6(x * 3), jax.nn.sigmoid(x), jax.nn.log_sigmoid(x), jax.nn.softplus(x), jax.nn.silu(x), jax.nn.soft_sign(x),
+        jax.nn.gelu(x), jax.nn.gelu(x, approximate=False), jax.nn.leaky_relu(x), jax.nn.elu(x), jax.nn.selu(x), jax.nn.softmax(A23, axis=0),
+        jax.nn.log_softmax(A23), jax.nn.logsumexp(A23, axis=1, keepdims=True), jax.nn.one_hot(jnp.array([0, 2]), 3), jax.nn.standardize(A23),
+        vmap(grad(jax.nn.relu))(jnp.array([-1.0, 0.0, 1.0])), vmap(grad(jax.nn.softplus))(x), grad(lambda v: jax.nn.logsumexp(v))(x),
+    ]
+
+
 # --- jaxprs ---------------------------------------------------------------------------------------
 
 X = jnp.ones(3)
@@ -897,6 +1025,8 @@ def rewritten(value, seen):
 def print_jaxpr(f, args):
     closed = jax.make_jaxpr(f)(*args)
     text = without_extras(closed.jaxpr, {}).pretty_print(use_color=False)
+    # Artefacts of NumPy scalars, and the addition of tangents, which is an `add` here.
+    text = re.sub(r"np\.int64\((-?\d+)\)", r"\1", text).replace(" = add_any ", " = add ")
     return "\n".join(line.rstrip() for line in text.split("\n"))
 
 

@@ -205,6 +205,8 @@ function isImplied(primitive: string, key: string, value: unknown): boolean {
     case "custom_jvp_call":
     case "custom_vjp_call":
       return key === "num_consts" && value === 0;
+    case "scan":
+      return key === "linear" && Array.isArray(value) && !value.includes(true);
     default:
       return key === "update_jaxpr" && value === null;
   }

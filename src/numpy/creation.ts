@@ -41,8 +41,7 @@ export function array(values: NestedArray, { dtype }: DtypeOption = {}): ArrayVa
       const value = arrayValue(values);
       return out(toType(value, wanted ?? value.aval.dtype, false));
     }
-    const made = nestedValue([values], wanted);
-    if ("aval" in made) return out(o.reshape(made, []));
+    return out(scalarOf(values, wanted));
   } else {
     const made = nestedValue(values as readonly unknown[], wanted);
     if ("aval" in made) return out(made);
@@ -61,6 +60,12 @@ function toRow(value: Value): Value {
     [1, ...shape],
     shape.map((_, axis) => axis + 1),
   );
+}
+
+/** A scalar of a type of its own. */
+function scalarOf(value: number | bigint | boolean, dtype: DType | undefined): Value {
+  const given = arrayValue(value);
+  return toType(given, dtype ?? given.aval.dtype);
 }
 
 /** As `array`; arrays stay as they are. JAX's `jnp.asarray`. */
