@@ -5,6 +5,7 @@
 import { inlineCalls, removeUnused } from "../ir/cleanup.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import { foldConstants } from "./fold.js";
+import { recogniseGammaIntegrals } from "./gammaIntegrals.js";
 import { recogniseFunctions, type KnownFunction } from "./probe.js";
 import { raiseLoops } from "./raise.js";
 import { rewriteProgram } from "./rewrite.js";
@@ -24,5 +25,6 @@ const specialFunctions: readonly KnownFunction[] = [
 export function prepareForDerivatives(program: ClosedJaxpr): ClosedJaxpr {
   const folded = removeUnused(rewriteProgram(inlineCalls(program), [foldConstants]));
   const recognised = rewriteProgram(folded, [recogniseFunctions(specialFunctions)]);
-  return raiseLoops(removeUnused(recognised));
+  const integrals = rewriteProgram(removeUnused(recognised), [recogniseGammaIntegrals()]);
+  return raiseLoops(removeUnused(integrals));
 }

@@ -8,7 +8,7 @@ import type { Equation } from "../ir/jaxpr.js";
 import { isFloat } from "../ir/dtypes.js";
 import type { Ops, Value } from "../ir/ops.js";
 import type { Match, Row } from "./rewrite.js";
-import { erfInv } from "./specialValues.js";
+import { erfInv, lgamma } from "./specialValues.js";
 
 /** Shorter regions are not worth a look, unless they hold a function of the table themselves. */
 const minEquations = 12;
@@ -20,7 +20,7 @@ type Evaluate = (args: Numbers) => number;
 const flag = (value: boolean): number => (value ? 1 : 0);
 
 /** The elementwise primitives that such regions consist of, on doubles. */
-const evaluators: Readonly<Record<string, Evaluate>> = {
+export const evaluators: Readonly<Record<string, Evaluate>> = {
   add: ([a = 0, b = 0]) => a + b,
   sub: ([a = 0, b = 0]) => a - b,
   mul: ([a = 0, b = 0]) => a * b,
@@ -57,6 +57,7 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
   erfc: ([a = 0]) => erfc(a),
   erf: ([a = 0]) => 1 - erfc(a),
   erf_inv: ([a = 0]) => erfInv(a),
+  lgamma: ([a = 0]) => lgamma(a),
 };
 
 /** erfc by its series near 0 and its continued fraction beyond (DLMF 7.6.1 and 7.9.2). */
