@@ -28,9 +28,6 @@ const models = [
   recordedModel("wild/hf_gpt2_lm"),
 ].filter(({ path }) => !(path in expectedFailures));
 
-/** 32-bit words, as of jax.random, are not exact where int32 tensors are float32 textures. */
-const wrongOnWebgl = ["public/models/vae_sample"];
-
 /** A tensor on its way to or from the page. */
 interface PageTensor {
   readonly dtype: string;
@@ -109,13 +106,7 @@ describe(reason ?? "models", { skip: reason !== undefined && !inCi }, () => {
   });
 
   describe("webgl", () => {
-    test.each(models.filter(({ path }) => !wrongOnWebgl.includes(path)))("$path", (model) =>
-      check(model, "webgl"),
-    );
-    // One that becomes right must leave the list.
-    test.fails.each(wrongOnWebgl.map(recordedModel))("$path (known to be wrong)", (model) =>
-      check(model, "webgl"),
-    );
+    test.each(models)("$path", (model) => check(model, "webgl"));
   });
 
   async function check(model: RecordedModel, backend: string): Promise<void> {
