@@ -35,7 +35,7 @@ function elementType(name: string): MlirType {
 
 /** `tensor("?x3xf32")`. */
 export function tensor(text: string): MlirTensorType {
-  const parts = text.split("x");
+  const parts = text.split(/(?<=[\d?])x/);
   const shape = parts.slice(0, -1).map((size) => (size === "?" ? null : Number(size)));
   return { kind: "tensor", shape, elementType: elementType(parts.at(-1) ?? "") };
 }

@@ -25,6 +25,7 @@ import {
   type Imported,
 } from "./values.js";
 import { refuse64Bits } from "./wideIntegers.js";
+import { integerExponent, logisticArgument } from "./writtenOut.js";
 
 /** The element type of the only result. */
 export function resultDType(op: MlirOperation): DType {
@@ -207,6 +208,19 @@ function convert(block: BlockImporter, x: Atom | undefined, dtype: DType): Atom 
   return block.bindOne("convert_element_type", [x], { new_dtype: dtype, weak_type: false });
 }
 
+const importDivide: OperationImporter = (block, op) => {
+  const argument = logisticArgument(block, op);
+  if (argument === undefined) return importElementwise(block, op, "div", {});
+  return [elementwise(block, [argument], (inputs) => block.bindOne("logistic", inputs, {}))];
+};
+
+const importPower: OperationImporter = (block, op) => {
+  const exponent = integerExponent(block, op);
+  if (exponent === undefined) return importElementwise(block, op, "pow", {});
+  const operands = [block.value(block.operand(op, 0)), exponent];
+  return [elementwise(block, operands, (inputs) => block.bindOne("pow", inputs, {}))];
+};
+
 const importReducePrecision: OperationImporter = (block, op) =>
   importElementwise(block, op, "reduce_precision", {
     exponent_bits: integerAttribute(op, "exponent_bits"),
@@ -272,11 +286,11 @@ export const elementwiseOperations: OperationTable = {
   "stablehlo.add": logical("add", "or"),
   "stablehlo.subtract": named("sub"),
   "stablehlo.multiply": logical("mul", "and"),
-  "stablehlo.divide": named("div"),
+  "stablehlo.divide": importDivide,
   "stablehlo.remainder": named("rem"),
   "stablehlo.maximum": logical("max", "or"),
   "stablehlo.minimum": logical("min", "and"),
-  "stablehlo.power": named("pow"),
+  "stablehlo.power": importPower,
   "stablehlo.atan2": named("atan2"),
   "stablehlo.complex": named("complex"),
   "stablehlo.and": named("and"),
