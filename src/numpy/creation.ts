@@ -280,7 +280,7 @@ function diagonalMatrix(value: Value, k: number): Value {
   const size = value.aval.shape[0] ?? 0;
   if (typeof size !== "number") throw invalid("diag needs a known size");
   const padded = o.pad(value, o.literal(zeroOf(value.aval.dtype), value.aval.dtype), [
-    [Math.max(0, k), Math.max(0, -k), 0],
+    [Math.max(0, -k), Math.max(0, k), 0],
   ]);
   const whole = size + Math.abs(k);
   const row = o.iota("int32", [whole, whole], 0);
