@@ -73,6 +73,7 @@ function whileParts(inputs: readonly unknown[], params: WhileParams): WhileParts
 
 export const whileLoop = definePrimitive<WhileParams>({
   name: "while",
+  manyNodes: "The nodes of condition and body.",
   abstractEval: (inputs, params) => {
     const { carry } = splitWhile(inputs, params);
     requireSame("body_fun output and input", outAvals(params.body_jaxpr), carry);
@@ -96,9 +97,14 @@ export const whileLoop = definePrimitive<WhileParams>({
     const parts = splitWhile(inputs, params);
     let { carry } = parts;
     for (;;) {
-      const [predicate] = yield* control.run(params.cond_jaxpr, [...parts.condition, ...carry]);
-      if (predicate === undefined || (yield* control.scalar(predicate)) === 0) return carry;
+      const tested = yield* control.run(params.cond_jaxpr, [...parts.condition, ...carry]);
+      const [predicate] = tested;
+      const goesOn = predicate !== undefined && (yield* control.scalar(predicate)) !== 0;
+      control.release(tested);
+      if (!goesOn) return carry;
+      const before = carry;
       carry = yield* control.run(params.body_jaxpr, [...parts.body, ...carry]);
+      control.release(before);
     }
   },
 });

@@ -105,6 +105,8 @@ export type EagerSteps<Result> = Generator<EagerRequest, Result, unknown>;
 /** Runs an inner program with concrete values: what eager control flow is given. */
 export interface EagerControl<V> {
   run(program: ClosedJaxpr, args: readonly V[]): EagerSteps<readonly V[]>;
+  /** Says that results of `run` are not needed any more. Inputs may be among them: they stay. */
+  release(values: readonly V[]): void;
   /** Reads a scalar (predicate or branch index) back from the device. */
   scalar(value: V): EagerSteps<number>;
 }

@@ -24,7 +24,15 @@ function symmetrized(x: Value): Value {
   return o.div(o.add(x, adjoint(x)), two);
 }
 
-/** The matrix with the upper triangle of a symmetric one set to the lower. */
+/** Zeros above the diagonal. */
+function lowerTriangle(x: Value): Value {
+  const { shape, dtype } = x.aval;
+  const rank = shape.length;
+  const isLower = o.ge(o.iota("int32", shape, rank - 2), o.iota("int32", shape, rank - 1));
+  return o.selectN(isLower, o.full(shape, 0, dtype), x);
+}
+
+/** A matrix, made symmetric if that is wanted. */
 const symmetric = (x: ArrayLike, isWanted: boolean): Value =>
   isWanted ? symmetrized(toValue(x)) : toValue(x);
 
@@ -39,7 +47,7 @@ export function cholesky(
   { symmetrizeInput = true }: SymmetrizeOptions = {},
 ): ArrayValue {
   const factor = bindOne(primitives.cholesky, [symmetric(a, symmetrizeInput)], {});
-  return fromValue(factor);
+  return fromValue(lowerTriangle(factor));
 }
 
 /** The Cholesky factor of `r^T r + w w^T`. JAX's `lax.linalg.cholesky_update`. */
@@ -210,9 +218,8 @@ function symmetrizeTriangle(x: Value): Value {
   const rows = o.iota("int32", shape, rank - 2);
   const columns = o.iota("int32", shape, rank - 1);
   const zero = o.full(shape, 0, dtype);
-  const lower = o.selectN(o.ge(rows, columns), zero, x);
   const strictlyUpper = o.selectN(o.lt(rows, columns), zero, adjoint(x));
-  return o.add(lower, strictlyUpper);
+  return o.add(lowerTriangle(x), strictlyUpper);
 }
 
 export interface TriangularSolveOptions {

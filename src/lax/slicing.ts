@@ -238,7 +238,7 @@ function defaultFill(dtype: DType): number | boolean {
 export interface GatherOptions {
   readonly indicesAreSorted?: boolean;
   readonly uniqueIndices?: boolean;
-  /** Default: "fill". */
+  /** Default: "promise_in_bounds", which moves indices within here and on JAX's CPU. */
   readonly mode?: GatherScatterMode;
   readonly fillValue?: number | boolean | null;
 }
@@ -252,7 +252,7 @@ export function gather(
   {
     indicesAreSorted = false,
     uniqueIndices = false,
-    mode = "fill",
+    mode = "promise_in_bounds",
     fillValue = null,
   }: GatherOptions = {},
 ): ArrayValue {

@@ -133,7 +133,9 @@ export class EagerRunner {
     try {
       const { primitive, params } = equation;
       if (primitive.eager !== undefined) {
-        return yield* primitive.eager(this.#control(depth), inputs, params);
+        const made = new Set<TfjsTensor>();
+        const outputs = yield* primitive.eager(this.#control(depth, made), inputs, params);
+        return ownOutputs(outputs, made);
       }
       if (primitive.expand !== undefined) {
         const avals = inputs.map((input) => input.aval);
@@ -155,9 +157,20 @@ export class EagerRunner {
     }
   }
 
-  #control(depth: number): EagerControl<EagerValue> {
+  /** @param made collects what inner programs give: it is this equation's to dispose of */
+  #control(depth: number, made: Set<TfjsTensor>): EagerControl<EagerValue> {
+    const run = this.#run.bind(this);
     return {
-      run: (program, args) => this.#run(program, args, depth + 1),
+      run: function* (program, args) {
+        const results = yield* run(program, args, depth + 1);
+        for (const { tensors } of results) for (const tensor of tensors) made.add(tensor);
+        return results;
+      },
+      release: (values) => {
+        for (const tensor of values.flatMap(({ tensors }) => tensors)) {
+          if (made.delete(tensor)) tensor.dispose();
+        }
+      },
       scalar: function* (value) {
         const [tensor] = value.tensors;
         if (tensor === undefined) throw new Error("internal error: a value without tensors");
@@ -261,6 +274,17 @@ export class EagerRunner {
     for (const step of this.#steps.values()) step.runner.dispose();
     this.#steps.clear();
   }
+}
+
+/** Results that are nobody else's: those that were inputs are copied, what is left is freed. */
+function ownOutputs(outputs: readonly EagerValue[], made: Set<TfjsTensor>): readonly EagerValue[] {
+  const own = outputs.map(({ aval, tensors }) => ({
+    aval,
+    // A tensor that is a result twice is handed out once.
+    tensors: tensors.map((tensor) => (made.delete(tensor) ? tensor : tensor.clone())),
+  }));
+  for (const tensor of made) tensor.dispose();
+  return own;
 }
 
 /** Waits for something: at once or later, as the driver wants it. */
