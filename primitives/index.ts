@@ -6,6 +6,7 @@ import type { Primitive } from "../src/ir/primitive.js";
 import * as argReduce from "./argReduce.js";
 import * as binary from "./binary.js";
 import * as call from "./call.js";
+import * as callTfjs from "./callTfjs.js";
 import * as checkpoint from "./checkpoint.js";
 import * as collectives from "./collectives.js";
 import * as compare from "./compare.js";
@@ -78,6 +79,7 @@ const families: readonly object[] = [
   control,
   scan,
   call,
+  callTfjs,
   checkpoint,
   customDerivatives,
   collectives,

@@ -78,6 +78,12 @@ export {
 } from "./exportFunction.js";
 export { bindTree } from "./parameters.js";
 export type { ConvertedFunction, ConvertFunctionOptions } from "./run/convertFunction.js";
+export {
+  callTfjs,
+  type CallTfjsOptions,
+  type TfjsFunction,
+  type TfjsModel,
+} from "./run/callTfjs.js";
 export { ComplexArray } from "./run/evaluator.js";
 export type { ArrayData, ArrayLike, ArrayValue, NumberArray } from "./trace/arrays.js";
 export { Tracer } from "./trace/trace.js";

@@ -4,7 +4,7 @@
 import { DimExpr, hashKey } from "./dims.js";
 import { isHostArray } from "./hostArray.js";
 import { isClosedJaxpr, type Atom } from "./jaxpr.js";
-import { LazyProgram, type ParamValue } from "./params.js";
+import { HostFunction, LazyProgram, type ParamValue } from "./params.js";
 
 /** Identity numbers for what has no useful text: variables, arrays, programs. */
 export class Numbering {
@@ -20,6 +20,7 @@ export class Numbering {
 /** A text that is the same for equal parameters. */
 export function paramKey(value: ParamValue, numbering: Numbering): string {
   if (value instanceof DimExpr) return hashKey(value);
+  if (value instanceof HostFunction) return `#${numbering.of(value)}`;
   if (isClosedJaxpr(value) || isHostArray(value) || value instanceof LazyProgram)
     return `#${numbering.of(value)}`;
   if (value !== null && typeof value === "object") {

@@ -24,6 +24,20 @@ export class LazyProgram {
   }
 }
 
+/**
+ * A function that is no program: what `callTfjs` calls. It takes and gives what runs hold as arrays
+ * (tensors of tfjs), which the IR knows nothing of.
+ */
+export class HostFunction {
+  readonly name: string;
+  readonly call: (inputs: readonly unknown[]) => readonly unknown[];
+
+  constructor(name: string, call: (inputs: readonly unknown[]) => readonly unknown[]) {
+    this.name = name;
+    this.call = call;
+  }
+}
+
 export type ParamValue =
   | null
   | boolean
@@ -33,6 +47,7 @@ export type ParamValue =
   | DimExpr
   | ClosedJaxpr
   | LazyProgram
+  | HostFunction
   | HostArray
   | readonly ParamValue[]
   | { readonly [key: string]: ParamValue };

@@ -7,7 +7,7 @@ import type { Dim } from "./dims.js";
 import type { HostArray } from "./hostArray.js";
 import type { ClosedJaxpr } from "./jaxpr.js";
 import type { Ops, ProgramTransforms, Value } from "./ops.js";
-import type { Params } from "./params.js";
+import type { HostFunction, Params } from "./params.js";
 import type { GraphValue, Tf } from "./tf.js";
 
 /** A rule that does not exist, with the reason that the user reads when it is needed. */
@@ -109,6 +109,12 @@ export interface EagerControl<V> {
   release(values: readonly V[]): void;
   /** Reads a scalar (predicate or branch index) back from the device. */
   scalar(value: V): EagerSteps<number>;
+  /** Calls a function of tfjs; its results have the types given. */
+  host(
+    call: HostFunction,
+    inputs: readonly V[],
+    outputs: readonly ShapedArray[],
+  ): EagerSteps<readonly V[]>;
 }
 
 /**
@@ -136,6 +142,8 @@ export interface Traits {
   readonly view?: boolean;
   /** An inner program that is simply called with the inputs; the parameter that holds it. */
   readonly inlines?: string;
+  /** Calls a function of the host: it can only be run equation by equation. */
+  readonly host?: boolean;
   /** Must not be removed when its results are unused. */
   readonly effectful?: boolean;
 }
@@ -169,6 +177,8 @@ export interface PrimitiveRecord<P> {
   readonly collective?: CollectiveRule<P>;
   readonly traits?: Traits;
   readonly limits?: readonly Limit[];
+  /** Why one equation may become more than 40 TensorFlow nodes. */
+  readonly manyNodes?: string;
   /** Floating point operations of one equation, for `inspect`; elementwise: one per element. */
   readonly flops?: (
     inputs: readonly ShapedArray[],

@@ -18,7 +18,7 @@ import {
   type SourceInfo,
   type Var,
 } from "./jaxpr.js";
-import { LazyProgram, type Params } from "./params.js";
+import { HostFunction, LazyProgram, type Params } from "./params.js";
 
 /** The width of JAX's lines. */
 const lineWidth = 80;
@@ -145,6 +145,7 @@ function printValue(value: unknown): string {
   if (typeof value === "bigint" || typeof value === "string") return String(value);
   if (value instanceof DimExpr) return printDim(value);
   if (value instanceof LazyProgram) return "<program>";
+  if (value instanceof HostFunction) return value.name;
   if (isHostArray(value)) return `${shortName(value.dtype)}[${value.shape.join(",")}]{…}`;
   if (Array.isArray(value)) return printItems(value.map(printValue));
   const entries = Object.entries(value as Record<string, unknown>);
@@ -194,7 +195,7 @@ function printParamText(key: string, value: unknown): string {
 
 /** Parameters that JAX leaves out where they say nothing. */
 function isImplied(primitive: string, key: string, value: unknown): boolean {
-  if (value instanceof LazyProgram) return true;
+  if (value instanceof LazyProgram || value instanceof HostFunction) return true;
   switch (primitive) {
     case "broadcast_in_dim":
       return key === "shape" || (Array.isArray(value) && value.length === 0);

@@ -14,7 +14,7 @@ import {
   type Equation,
   type Var,
 } from "./jaxpr.js";
-import { LazyProgram, type ParamValue, type Params } from "./params.js";
+import { HostFunction, LazyProgram, type ParamValue, type Params } from "./params.js";
 
 /** Sizes by the name of the variable. */
 export type DimEnv = ReadonlyMap<string, Dim>;
@@ -69,6 +69,7 @@ class Substitution {
   value(value: ParamValue): ParamValue {
     if (value instanceof DimExpr) return substituteDims(value, this.env);
     if (isClosedJaxpr(value)) return this.program(value);
+    if (value instanceof HostFunction) return value;
     if (value instanceof LazyProgram) return new LazyProgram(() => this.program(value.get()));
     if (value === null || typeof value !== "object" || isHostArray(value)) return value;
     if (isParamList(value)) return value.map((item) => this.value(item));

@@ -19,6 +19,7 @@ import {
 import type { ShapedArray } from "../ir/aval.js";
 import type { HostArray } from "../ir/hostArray.js";
 import type { EagerControl, EagerSteps } from "../ir/primitive.js";
+import type { HostFunction } from "../ir/params.js";
 import { printEquation, printSource } from "../ir/print.js";
 import type { Backend } from "../ir/tf.js";
 import { GraphRunner } from "./execute.js";
@@ -171,6 +172,11 @@ export class EagerRunner {
           if (made.delete(tensor)) tensor.dispose();
         }
       },
+      host: function* (call, inputs, outputs) {
+        const results = yield* callHost(call, inputs, outputs);
+        for (const { tensors } of results) for (const tensor of tensors) made.add(tensor);
+        return results;
+      },
       scalar: function* (value) {
         const [tensor] = value.tensors;
         if (tensor === undefined) throw new Error("internal error: a value without tensors");
@@ -274,6 +280,27 @@ export class EagerRunner {
     for (const step of this.#steps.values()) step.runner.dispose();
     this.#steps.clear();
   }
+}
+
+/** Calls a function of tfjs. Its results are kept by copies: it may return what it holds. */
+function callHost(
+  call: HostFunction,
+  inputs: readonly EagerValue[],
+  outputs: readonly ShapedArray[],
+): EagerSteps<readonly EagerValue[]> {
+  const run = (): readonly EagerValue[] => {
+    const tensors = inputs.map(({ tensors: [first] }) => first);
+    // callTfjs makes functions of tensors only.
+    const results = call.call(tensors) as readonly TfjsTensor[];
+    return outputs.map((aval, index) => {
+      const result = results[index];
+      if (result === undefined) {
+        throw new Jax2TfjsError("call-tfjs", `${call.name} gave fewer results than when traced`);
+      }
+      return { aval, tensors: [result] };
+    });
+  };
+  return ask(run, () => Promise.resolve(run()));
 }
 
 /** Results that are nobody else's: those that were inputs are copied, what is left is freed. */

@@ -8,7 +8,7 @@ import { printAval, type ShapedArray } from "../ir/aval.js";
 import { isComplex } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import { fromNumbers, type HostArray } from "../ir/hostArray.js";
-import type { Atom, ClosedJaxpr } from "../ir/jaxpr.js";
+import { subJaxprs, type Atom, type ClosedJaxpr, type Jaxpr } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
 import type { Backend } from "../ir/tf.js";
 import { EagerRunner, regroup, type EagerValue } from "../lower/eager.js";
@@ -165,10 +165,19 @@ export function runOnArrays(
   }
 }
 
+/** Whether a program calls functions of tfjs, which are in no graph. */
+function callsHost({ equations }: Jaxpr): boolean {
+  return equations.some(
+    ({ primitive, params }) =>
+      primitive.traits?.host === true || subJaxprs(params).some(({ jaxpr }) => callsHost(jaxpr)),
+  );
+}
+
 function compile(program: ClosedJaxpr, backend: Backend): Compiled {
   const single = program.jaxpr.equations.length <= 1;
   const lowered = optimize(program, { level: single ? "required" : "full" });
   const outputs = program.jaxpr.outvars.map((atom) => atom.aval);
+  if (callsHost(lowered.jaxpr)) return { runner: null, program: lowered, outputs };
   const graph = lowerProgram({
     program: lowered,
     inputs: lowered.jaxpr.invars.map((_, index) => ({ key: `in${index}`, weight: null })),
