@@ -269,6 +269,8 @@ function integerConvolution(
 
 export const convGeneralDilated = definePrimitive<ConvParams>({
   name: "conv_general_dilated",
+  manyNodes:
+    "Integers are convolved in pieces of 8 to 12 bits, exact in float32; groups without a kernel take turns.",
   abstractEval: ([lhs, rhs], params) => {
     if (lhs === undefined || rhs === undefined) {
       throw problem("invalid-parameter", "conv_general_dilated takes two operands");

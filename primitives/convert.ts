@@ -190,6 +190,7 @@ function foldWideInteger(input: HostArray, to: DType): HostArray {
 export const convertElementType: Primitive<ConvertElementTypeParams> =
   definePrimitive<ConvertElementTypeParams>({
     name: "convert_element_type",
+    manyNodes: "8-bit floats are found among all their values.",
     abstractEval: (inputs, params) => {
       checkCount("convert_element_type", inputs, 1);
       const { shape, dtype } = at(inputs, 0);
@@ -297,6 +298,7 @@ function bitcastTensor(tf: Tf, input: GraphValue, out: ShapedArray): Tensor {
 export const bitcastConvertType: Primitive<BitcastConvertTypeParams> =
   definePrimitive<BitcastConvertTypeParams>({
     name: "bitcast_convert_type",
+    manyNodes: "TensorFlow.js has no op that reads bits: exponent and mantissa are computed.",
     abstractEval: (inputs, params) => {
       checkCount("bitcast_convert_type", inputs, 1);
       const aval = at(inputs, 0);

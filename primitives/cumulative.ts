@@ -58,6 +58,7 @@ function cumulative(kind: CumulativeKind): Primitive<CumulativeParams> {
   const name = `cum${kind}`;
   const record: Primitive<CumulativeParams> = definePrimitive<CumulativeParams>({
     name,
+    manyNodes: "Doubling steps: as many as the logarithm of the size.",
     abstractEval: (inputs, { axis }) => {
       checkCount(name, inputs, 1);
       const x = at(inputs, 0);

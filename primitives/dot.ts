@@ -198,6 +198,7 @@ function contractedSize(lhs: ShapedArray, numbers: DotDimensionNumbers) {
 
 export const dotGeneral = definePrimitive<DotGeneralParams>({
   name: "dot_general",
+  manyNodes: "Integer products are summed in pieces that are exact in float32.",
   abstractEval: ([lhs, rhs], params) => {
     if (lhs === undefined || rhs === undefined) {
       throw mismatch("invalid-parameter", "dot_general takes two operands");

@@ -116,6 +116,7 @@ export interface ElementwiseSpec<P> {
   /** Exact value for real numbers; the result is rounded, or wrapped, to its element type. */
   readonly fold?: (args: readonly number[], dtype: DType, params: P) => number | boolean;
   readonly limits?: PrimitiveRecord<P>["limits"];
+  readonly manyNodes?: PrimitiveRecord<P>["manyNodes"];
   /** Operations per element; 1 if left out. */
   readonly flopsPerElement?: number;
 }
@@ -347,7 +348,7 @@ function tfjsRule<P>(spec: ElementwiseSpec<P>): TfjsRule<P> {
 
 /** Makes the record of an elementwise primitive. */
 export function elementwise<P>(spec: ElementwiseSpec<P>): Primitive<P> {
-  const { fold, limits, flopsPerElement = 1 } = spec;
+  const { fold, limits, manyNodes, flopsPerElement = 1 } = spec;
   const record: Primitive<P> = definePrimitive<P>({
     name: spec.name,
     abstractEval: (inputs, params) => [elementwiseType(spec, inputs, params)],
@@ -357,6 +358,7 @@ export function elementwise<P>(spec: ElementwiseSpec<P>): Primitive<P> {
     tfjs: tfjsRule(spec),
     traits: { elementwise: true },
     ...(limits === undefined ? {} : { limits }),
+    ...(manyNodes === undefined ? {} : { manyNodes }),
     ...(fold === undefined
       ? {}
       : {

@@ -27,6 +27,7 @@ function bitwise(name: string, spec: BitwiseSpec): Primitive<NoParams> {
     accepts: spec.accepts,
     tangents: "zero",
     transpose: none(`${name} is not linear`),
+    manyNodes: "TensorFlow.js has no bitwise op: each of the four bytes goes through a table.",
     tfjs: (tf, args, { dtype }) => spec.tfjs(tf, args, dtype),
     words: (tf, args) => spec.words(tf, args),
     fold: (args, dtype) => {

@@ -207,6 +207,7 @@ function padHost(
 
 export const pad: Primitive<PadParams> = definePrimitive<PadParams>({
   name: "pad",
+  manyNodes: "Interior and negative padding of several dimensions take a few nodes each.",
   abstractEval: (inputs, { padding_config }) => {
     checkCount("pad", inputs, 2);
     const x = at(inputs, 0);

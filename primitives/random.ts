@@ -44,6 +44,7 @@ function foldThreefry(inputs: readonly HostArray[], shape: Shape): readonly Host
 
 export const threefry2x32: Primitive<NoParams> = definePrimitive<NoParams>({
   name: "threefry2x32",
+  manyNodes: "20 rounds of additions, rotations and exclusive ors, as matrix products over bits.",
   abstractEval: (inputs) => {
     checkCount("threefry2x32", inputs, 4);
     checkWords("threefry2x32", inputs);

@@ -28,6 +28,7 @@ function checkDimensions(dimensions: readonly number[], shape: Shape): void {
 
 export const reduce: Primitive<GeneralReduceParams> = definePrimitive<GeneralReduceParams>({
   name: "reduce",
+  manyNodes: "A general body is applied to halves, in as many steps as the logarithm of the size.",
   abstractEval: (inputs, { dimensions, jaxpr }) => {
     const count = inputs.length / 2;
     if (!Number.isInteger(count) || count === 0) {

@@ -157,6 +157,8 @@ function randomBits(
 export const rngBitGenerator: Primitive<RngBitGeneratorParams> =
   definePrimitive<RngBitGeneratorParams>({
     name: "rng_bit_generator",
+    manyNodes:
+      "PHILOX multiplies 32-bit words ten times over, in 16-bit halves; TensorFlow.js has no bitwise op.",
     abstractEval: (inputs, { shape, dtype, algorithm }) => {
       checkCount("rng_bit_generator", inputs, 1);
       const key = at(inputs, 0);

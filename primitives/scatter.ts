@@ -168,6 +168,8 @@ function scatterRowwise(
 function scatterPrimitive(name: string, kind: ScatterKind): Primitive<ScatterParams> {
   return definePrimitive<ScatterParams>({
     name,
+    manyNodes:
+      "Products and extrema of duplicate indices: rows are sorted and joined in doubling steps.",
     abstractEval: (inputs, params) => {
       checkCount(name, inputs, 3);
       const x = at(inputs, 0);

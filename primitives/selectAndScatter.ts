@@ -105,6 +105,7 @@ function transposeInFirst<P>(
 
 export const selectAndScatterAdd: Primitive<SelectAndScatterAddParams> = definePrimitive({
   name: "select_and_scatter_add",
+  manyNodes: "Every place of a window is tried in turn.",
   abstractEval: (inputs, params) => {
     const [source, operand] = twoInputs("select_and_scatter_add", inputs);
     checkWindows("select_and_scatter_add", operand.shape, source.shape, params);
@@ -138,6 +139,7 @@ export const selectAndScatterAdd: Primitive<SelectAndScatterAddParams> = defineP
 
 export const selectAndScatter: Primitive<SelectAndScatterParams> = definePrimitive({
   name: "select_and_scatter",
+  manyNodes: "Every place of a window is tried in turn.",
   abstractEval: (inputs, params) => {
     const [operand, source] = twoInputs("select_and_scatter", inputs);
     checkWindows("select_and_scatter", operand.shape, source.shape, params);
@@ -238,6 +240,7 @@ function scatterChosen(
 
 export const selectAndGatherAdd: Primitive<SelectAndGatherAddParams> = definePrimitive({
   name: "select_and_gather_add",
+  manyNodes: "The choice of every window is carried along with the value, by pairs.",
   abstractEval: (inputs, params) => {
     const [tangents, operand] = twoInputs("select_and_gather_add", inputs);
     if (!shapeEquals(tangents.shape, operand.shape)) {

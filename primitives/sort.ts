@@ -110,6 +110,7 @@ function commonRow(tf: Tf, x: GraphValue, axis: number): Tensor | null {
 
 export const sort: Primitive<SortParams> = definePrimitive<SortParams>({
   name: "sort",
+  manyNodes: "Each further key is a TopK and a gather per operand.",
   abstractEval: (inputs, { dimension, num_keys }) => {
     if (inputs.length === 0) throw invalid("sort requires at least one operand, got 0");
     const first = at(inputs, 0);

@@ -35,6 +35,7 @@ interface FunctionSpec {
   readonly result?: (dtype: DType) => DType;
   readonly fold?: (x: number, dtype: DType) => number | boolean;
   readonly limits?: ElementwiseSpec<NoParams>["limits"];
+  readonly manyNodes?: string;
 }
 
 function unary(name: string, spec: FunctionSpec): Primitive<NoParams> {
@@ -51,9 +52,15 @@ function unary(name: string, spec: FunctionSpec): Primitive<NoParams> {
     ...(complex === undefined ? {} : { complex: (tf, args) => complex(tf, at(args, 0)) }),
     ...(spec.result === undefined ? {} : { result: spec.result }),
     ...(spec.limits === undefined ? {} : { limits: spec.limits }),
+    ...(spec.manyNodes === undefined ? {} : { manyNodes: spec.manyNodes }),
     ...(fold === undefined ? {} : { fold: (args, dtype) => fold(at(args, 0), dtype) }),
   });
 }
+
+/** Why complex functions take many nodes. */
+const complexFunction =
+  "Complex arguments: TensorFlow.js has no complex kernels, so real ones compute both parts, with " +
+  "care for large and small arguments.";
 
 /** A tfjs rule that is one node. */
 const node =
@@ -257,12 +264,14 @@ export const tan = unary("tan", {
 const asinDerivative: Derivative = (o, t, x) => o.mul(t, o.rsqrt(o.sub(one(o, x), o.square(x))));
 
 export const asin = unary("asin", {
+  manyNodes: complexFunction,
   derivative: asinDerivative,
   real: node("Asin"),
   complex: complexMath.asin,
 });
 
 export const acos = unary("acos", {
+  manyNodes: complexFunction,
   derivative: (o, t, x, result) => o.neg(asinDerivative(o, t, x, result)),
   real: node("Acos"),
   complex: complexMath.acos,
@@ -294,12 +303,14 @@ export const tanh = unary("tanh", {
 });
 
 export const asinh = unary("asinh", {
+  manyNodes: complexFunction,
   derivative: (o, t, x) => o.mul(t, o.rsqrt(o.add(o.square(x), one(o, x)))),
   real: floats.asinh,
   complex: complexMath.asinh,
 });
 
 export const acosh = unary("acosh", {
+  manyNodes: complexFunction,
   derivative: (o, t, x) => o.mul(t, o.rsqrt(o.sub(o.square(x), one(o, x)))),
   real: floats.acosh,
   complex: complexMath.acosh,
@@ -322,6 +333,7 @@ export const sqrt = unary("sqrt", {
 });
 
 export const rsqrt = unary("rsqrt", {
+  manyNodes: complexFunction,
   derivative: (o, t, x, result) => o.mul(t, o.mul(constantLike(o, x, -0.5), o.div(result, x))),
   real: node("Rsqrt"),
   complex: complexMath.rsqrt,

@@ -204,6 +204,7 @@ const generalBatch: BatchRule<GeneralReduceWindowParams> = (o, inputs, dims, par
 
 export const reduceWindow: Primitive<GeneralReduceWindowParams> = definePrimitive({
   name: "reduce_window",
+  manyNodes: "A general body is applied to shifted copies, in logarithmically many steps.",
   abstractEval: (inputs, params) => {
     const count = Math.floor(inputs.length / 2);
     const operands = inputs.slice(0, count);

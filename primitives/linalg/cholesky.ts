@@ -58,6 +58,7 @@ function definite(tf: Tf, factor: Tensor, pivots: Tensor): Tensor {
 /** Five nodes for each column: more than 40 from 8 columns on, since each needs the one before. */
 export const cholesky: Primitive<NoParams> = definePrimitive<NoParams>({
   name: "cholesky",
+  manyNodes: "A factorization in blocks: each column of a block takes a few nodes.",
   abstractEval: (inputs) => {
     const operands = operandsOf("cholesky", inputs, [2]);
     const [rows, columns] = sizesOf(operands, 0);

@@ -115,6 +115,8 @@ const eigJvp: JvpRule<EigParams> = (o, primals, [tangent = null], params) => {
 /** A loop of QR steps of about 25 nodes for each column: its length depends on the numbers. */
 export const eig: Primitive<EigParams> = definePrimitive<EigParams>({
   name: "eig",
+  manyNodes:
+    "The QR iteration and back substitution, step by step; TensorFlow.js has no kernel for it.",
   abstractEval: (inputs, params) => {
     const operands = operandsOf("eig", inputs, [2]);
     const [rows, columns] = sizesOf(operands, 0);

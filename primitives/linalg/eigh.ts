@@ -59,6 +59,8 @@ function lowerEigh(
  */
 export const eigh: Primitive<EighParams> = definePrimitive<EighParams>({
   name: "eigh",
+  manyNodes:
+    "Jacobi's method: rounds of rotations, each a few matrix products, unrolled for small matrices.",
   abstractEval: (inputs, params) => {
     const operands = operandsOf("eigh", inputs, [2]);
     const [rows, columns] = sizesOf(operands, 0);

@@ -151,6 +151,7 @@ function emptyFactors(tf: Tf, outs: readonly ShapedArray[]): readonly GraphValue
  */
 export const lu: Primitive<NoParams> = definePrimitive<NoParams>({
   name: "lu",
+  manyNodes: "Pivoting goes column by column; TensorFlow.js has no kernel for it.",
   abstractEval: (inputs) => {
     const operands = operandsOf("lu", inputs, [2]);
     const [m, n] = sizesOf(operands, 0);

@@ -78,6 +78,7 @@ function factorTangents(
  */
 export const geqrf: Primitive<NoParams> = definePrimitive<NoParams>({
   name: "geqrf",
+  manyNodes: "One reflector after the other; TensorFlow.js has no kernel for it.",
   abstractEval: (inputs) => {
     const operands = operandsOf("geqrf", inputs, [2]);
     const [m, n] = sizesOf(operands, 0);
@@ -168,6 +169,7 @@ export const geqp3: Primitive<Geqp3Params> = definePrimitive<Geqp3Params>({
 /** A few products of matrices and the inverse of a triangle, whatever the number of reflectors. */
 export const householderProduct: Primitive<NoParams> = definePrimitive<NoParams>({
   name: "householder_product",
+  manyNodes: "One reflector after the other; TensorFlow.js has no kernel for it.",
   abstractEval: (inputs) => {
     const { dtype, sizes } = operandsOf("householder_product", inputs, [2, 1]);
     const [m, n] = sizesOf({ sizes }, 0);

@@ -155,6 +155,8 @@ const svdJvp: JvpRule<SvdParams> = (o, primals, [tangent = null], params) => {
  */
 export const svd: Primitive<SvdParams> = definePrimitive<SvdParams>({
   name: "svd",
+  manyNodes:
+    "Jacobi's method: rounds of rotations, each a few matrix products, unrolled for small matrices.",
   abstractEval: (inputs, { full_matrices: full, compute_uv: vectors, subset_by_index: subset }) => {
     const operands = operandsOf("svd", inputs, [2]);
     const [m, n] = sizesOf(operands, 0);

@@ -199,6 +199,7 @@ function transposeDiagonals(o: Ops, lower: Value, upper: Value): readonly [Value
 export const tridiagonalSolve: Primitive<TridiagonalSolveParams> =
   definePrimitive<TridiagonalSolveParams>({
     name: "tridiagonal_solve",
+    manyNodes: "The elimination goes row by row.",
     abstractEval: (inputs) => {
       const { sizes, dtype } = operandsOf("tridiagonal_solve", inputs, [1, 1, 1, 2]);
       const [lower, middle, upper, right] = sizes.map((size) => at(size, 0));
