@@ -89,6 +89,8 @@ export type { ArrayData, ArrayLike, ArrayValue, NumberArray } from "./trace/arra
 export { Tracer } from "./trace/trace.js";
 export * as lax from "./lax/index.js";
 export * as numpy from "./numpy/index.js";
+export * as random from "./random/index.js";
+export * as nn from "./nn/index.js";
 export * as tree from "./tree/index.js";
 export { registerDataclass, registerPytreeNode } from "./tree/index.js";
 export { symbolicShape, type SymbolicShapeOptions } from "./ir/shapeSpec.js";

@@ -8,10 +8,10 @@ import { arrayValue, callNamed, callNamedOne, out, type NestedArray } from "../n
 import { logaddexp, scalarLike, selectValues } from "../numpy/elementwise.js";
 import { promoteInexact, toType } from "../numpy/promotion.js";
 import { axesOf, keepDimensions, type Axis } from "../numpy/reductions.js";
-import type { ArrayValue } from "../trace/arrays.js";
+import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 
-function floating(x: NestedArray): Value {
+function floating(x: ArrayLike): Value {
   return at(promoteInexact([arrayValue(x)]), 0);
 }
 
@@ -30,45 +30,45 @@ reluOf.defjvp(([x], [tangent]) => {
 });
 
 /** `max(x, 0)`, with derivative 0 at 0. JAX's `jax.nn.relu`. */
-export function relu(x: NestedArray): ArrayValue {
+export function relu(x: ArrayLike): ArrayValue {
   return reluOf(out(arrayValue(x)));
 }
 
 /** relu up to 6. JAX's `jax.nn.relu6`. */
-export function relu6(x: NestedArray): ArrayValue {
+export function relu6(x: ArrayLike): ArrayValue {
   const value = floating(x);
   return out(o.min(o.max(value, scalarLike(value, 0)), scalarLike(value, 6)));
 }
 
 /** `1 / (1 + exp(-x))`. JAX's `jax.nn.sigmoid`. */
-export function sigmoid(x: NestedArray): ArrayValue {
+export function sigmoid(x: ArrayLike): ArrayValue {
   return out(o.logistic(floating(x)));
 }
 
 /** `log(sigmoid(x))`. JAX's `jax.nn.log_sigmoid`. */
-export function logSigmoid(x: NestedArray): ArrayValue {
+export function logSigmoid(x: ArrayLike): ArrayValue {
   return out(o.neg(arrayValue(softplus(out(o.neg(floating(x)))))));
 }
 
 /** `log(1 + exp(x))`. JAX's `jax.nn.softplus`. */
-export function softplus(x: NestedArray): ArrayValue {
+export function softplus(x: ArrayLike): ArrayValue {
   return logaddexp(out(floating(x)), 0);
 }
 
 /** `x * sigmoid(x)`. JAX's `jax.nn.silu`. */
-export function silu(x: NestedArray): ArrayValue {
+export function silu(x: ArrayLike): ArrayValue {
   return out(callNamedOne("silu", "", (v) => o.mul(v, o.logistic(v)), [floating(x)]));
 }
 /** JAX's `jax.nn.swish`. */
 export const swish = silu;
 
 /** JAX's `jax.nn.tanh`. */
-export function tanh(x: NestedArray): ArrayValue {
+export function tanh(x: ArrayLike): ArrayValue {
   return out(o.tanh(floating(x)));
 }
 
 /** `x / (1 + |x|)`. JAX's `jax.nn.soft_sign`. */
-export function softSign(x: NestedArray): ArrayValue {
+export function softSign(x: ArrayLike): ArrayValue {
   const value = floating(x);
   return out(o.div(value, o.add(o.abs(value), scalarLike(value, 1))));
 }
@@ -92,20 +92,20 @@ function exactGelu(value: Value): Value {
 }
 
 /** `x` times the probability of a normal number below it. JAX's `jax.nn.gelu`. */
-export function gelu(x: NestedArray, { approximate = true }: GeluOptions = {}): ArrayValue {
+export function gelu(x: ArrayLike, { approximate = true }: GeluOptions = {}): ArrayValue {
   const value = floating(x);
   return out(approximate ? approximateGelu(value) : exactGelu(value));
 }
 
 /** `x` above 0, else `slope * x`. JAX's `jax.nn.leaky_relu`. */
-export function leakyRelu(x: NestedArray, slope = 0.01): ArrayValue {
+export function leakyRelu(x: ArrayLike, slope = 0.01): ArrayValue {
   const value = floating(x);
   const below = o.mul(scalarLike(value, slope), value);
   return out(selectValues(o.ge(value, scalarLike(value, 0)), value, below));
 }
 
 /** `x` above 0, else `alpha * (exp(x) - 1)`. JAX's `jax.nn.elu`. */
-export function elu(x: NestedArray, alpha = 1): ArrayValue {
+export function elu(x: ArrayLike, alpha = 1): ArrayValue {
   const value = floating(x);
   const isAbove = o.gt(value, scalarLike(value, 0));
   const safe = selectValues(isAbove, zerosOf(value), value);
@@ -113,7 +113,7 @@ export function elu(x: NestedArray, alpha = 1): ArrayValue {
 }
 
 /** elu with the constants that keep mean 0 and variance 1. JAX's `jax.nn.selu`. */
-export function selu(x: NestedArray): ArrayValue {
+export function selu(x: ArrayLike): ArrayValue {
   const value = arrayValue(elu(x, 1.6732632423543772));
   return out(o.mul(scalarLike(value, 1.0507009873554805), value));
 }
@@ -132,7 +132,7 @@ export interface SoftmaxOptions {
 }
 
 /** Positive numbers that add up to 1: `exp(x) / sum(exp(x))`. JAX's `jax.nn.softmax`. */
-export function softmax(x: NestedArray, { axis = -1 }: SoftmaxOptions = {}): ArrayValue {
+export function softmax(x: ArrayLike, { axis = -1 }: SoftmaxOptions = {}): ArrayValue {
   const value = floating(x);
   const { shape } = value.aval;
   const axes = axesOf(axis, shape.length);
@@ -141,7 +141,7 @@ export function softmax(x: NestedArray, { axis = -1 }: SoftmaxOptions = {}): Arr
 }
 
 /** The logarithm of `softmax`. JAX's `jax.nn.log_softmax`. */
-export function logSoftmax(x: NestedArray, { axis = -1 }: SoftmaxOptions = {}): ArrayValue {
+export function logSoftmax(x: ArrayLike, { axis = -1 }: SoftmaxOptions = {}): ArrayValue {
   const body = (value: Value): Value => {
     const { shape } = value.aval;
     const axes = axesOf(axis, shape.length);
@@ -159,7 +159,7 @@ export interface LogsumexpOptions {
 
 /** `log(sum(exp(x)))` without overflow. JAX's `jax.nn.logsumexp`. */
 export function logsumexp(
-  x: NestedArray,
+  x: ArrayLike,
   { axis = null, keepdims = false }: LogsumexpOptions = {},
 ): ArrayValue {
   const value = floating(x);
@@ -206,7 +206,7 @@ export function oneHot(
 
 /** `(x - mean) / sqrt(variance + epsilon)` along a dimension. JAX's `jax.nn.standardize`. */
 export function standardize(
-  x: NestedArray,
+  x: ArrayLike,
   { axis = -1, epsilon = 1e-5 }: { readonly axis?: Axis; readonly epsilon?: number } = {},
 ): ArrayValue {
   const body = (value: Value): readonly Value[] => {

@@ -6,7 +6,7 @@ import { callError } from "../api/calls.js";
 import { canonicalDtype, isWeakScalar } from "../lax/arguments.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
-import { arrayValue, callNamedOne, out, type NestedArray } from "./convert.js";
+import { arrayValue, callNamedOne, out } from "./convert.js";
 import {
   broadcastShapes,
   broadcastValue,
@@ -17,7 +17,7 @@ import {
   toType,
 } from "./promotion.js";
 
-type Input = NestedArray;
+type Input = ArrayLike;
 
 const one = (op: (x: Value) => Value) => (x: Input) => out(op(arrayValue(x)));
 

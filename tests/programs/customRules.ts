@@ -194,7 +194,7 @@ export function recurrentNetwork(): unknown {
 
 export function switchBranches(): unknown {
   const branches = [np.sin as Scalar, np.cos as Scalar, (v: A): A => np.multiply(v, v)];
-  const f = (i: A, x: A): A => lax.switch(i, branches, x) as A;
+  const f = (i: A, x: A): A => lax.switch(i, branches, x);
   const indices = np.array([0n, 1n, 2n, 5n]);
   return [vmap(f, { inAxes: [0, null] })(indices, 0.7), grad(f, { argnums: 1 })(np.int32(2), 3)];
 }

@@ -21,7 +21,8 @@ beforeAll(async () => {
 function printed(name: string): string {
   const program = jaxprTable[name];
   if (program === undefined) throw new Error(`no function ${name}`);
-  return printJaxpr(program());
+  // JAX adds tangents with add_any where we use add or add_any: the record has add for both.
+  return printJaxpr(program()).replaceAll(" = add_any ", " = add ");
 }
 
 const names = Object.keys(recorded.jaxprs);

@@ -257,7 +257,7 @@ export function kalmanFilter(): unknown {
       ];
     };
     const start: [A, A] = [np.zeros([2]), np.eye(2)];
-    const [[, cov], [logs, means]] = lax.scan(step, start, ys) as [[A, A], [A, A]];
+    const [[, cov], [logs, means]] = lax.scan(step, start, ys);
     return [np.sum(logs), [means, cov]];
   };
   const noise = np.float32(0.1);
