@@ -224,7 +224,9 @@ describe("in modules", () => {
         }),
       );
     });
-    expect(text).toMatchInlineSnapshot(`"{ lambda ; a:f32[a]. let b:f32[2*a] = broadcast_in_dim 1.0:f32[] in (b,) }"`);
+    expect(text).toMatchInlineSnapshot(
+      `"{ lambda ; a:f32[a]. let b:f32[2*a] = broadcast_in_dim 1.0:f32[] in (b,) }"`,
+    );
   });
 
   test("a loop variable that never changes is still a known size", () => {
