@@ -252,7 +252,7 @@ function body(): void {
 
   test("collectives", () => {
     const [x, m] = [data([3]), data([3, 3])];
-    const mapped = <Result>(f: (row: ArrayValue) => Result, rows: ArrayLike): unknown =>
+    const mapped = (f: (row: ArrayValue) => unknown, rows: ArrayLike): unknown =>
       vmap(f, { axisName: "i" })(rows);
     const turn = [
       [0, 1],
