@@ -81,6 +81,16 @@ function toHost(dtype: DType, shape: readonly number[], values: readonly number[
   );
 }
 
+/** A result from its tensors: words come as their upper and lower 16 bits. */
+function resultOf(dtype: DType, parts: readonly PageTensor[]): HostArray {
+  const [first, second] = parts;
+  if (first === undefined) throw new Error("a result without tensors");
+  const { shape, values } = first;
+  if (second === undefined) return toHost(dtype, shape, values);
+  const words = values.map((high, index) => high * 65536 + (second.values[index] ?? 0));
+  return fromNumbers(dtype, shape, words);
+}
+
 const reason = whyNoChromium();
 
 describe(reason ?? "models", { skip: reason !== undefined && !inCi }, () => {
@@ -127,9 +137,11 @@ describe(reason ?? "models", { skip: reason !== undefined && !inCi }, () => {
       };
       const answer = await testPage.page.evaluate<Answer>(`runModel(${JSON.stringify(call)})`);
       expect(answer.backend).toBe(backend);
-      const actual = answer.results.map(({ shape, values }, index) =>
-        toHost(outputs[index]?.dtype ?? "float32", shape, values),
-      );
+      let next = 0;
+      const actual = outputKeys.map((keys, index) => {
+        const parts = answer.results.slice(next, (next += keys.length));
+        return resultOf(outputs[index]?.dtype ?? "float32", parts);
+      });
       expectRecorded(model, run.batch, actual, run.outputs);
     }
     expect(testPage.errors).toEqual([]);
