@@ -19,6 +19,7 @@ import { loadEager } from "../../run/eagerProgram.js";
 import { loadConverted } from "../../run/graphProgram.js";
 import type { LoadedProgram } from "../../run/loaded.js";
 import { compareArrays } from "../compare.js";
+import { factorsOf, turned } from "./align.js";
 import { importArtifact } from "../load.js";
 import { messageOf } from "../terminal.js";
 import {
@@ -142,7 +143,8 @@ async function runPrimitive(
   const read = (description: ArrayDescription): HostArray => describedArray(arrays, description);
   const { transform } = context.options;
   if (transform !== undefined) {
-    return runTransformed(group, data, transformCase(transform, program, data, read), context);
+    const transformed = transformCase(transform, program, data, read);
+    return runTransformed(group, data, transformed, context, read);
   }
   const loaded = load(program, context);
   try {
@@ -173,25 +175,48 @@ function comparePrimitive(
 async function runTransformed(
   group: string,
   data: PrimitiveCase,
-  { program, inputs, expected, tolerance }: TransformedCase,
+  transformed: TransformedCase,
   context: CaseContext,
+  read: (description: ArrayDescription) => HostArray,
 ): Promise<void> {
+  const { program, inputs, expected, tolerance } = transformed;
+  const { transform } = context.options;
   const loaded = load(program, context);
   try {
     const results = await loaded.run(inputs);
-    const chosen = [...expected].map(([place, array]) => [results[place], array] as const);
-    const actual = chosen.flatMap(([array]) => array ?? []);
-    const wanted = chosen.map(([, array]) => array);
-    if (context.options.transform === "vmap") {
+    const wanted = [...expected.values()];
+    if (transform === "vmap") {
+      const actual = chosen(results, expected);
       for (let row = 0; row < batchSize; row++) {
         const rows = [inputs, actual, wanted].map((all) => all.map((array) => rowOf(array, row)));
         const [rowInputs = [], rowActual = [], rowWanted = []] = rows;
         comparePrimitive(group, data, rowInputs, rowActual, rowWanted);
       }
-    } else compareOutputs(actual, wanted, tolerance);
+      return;
+    }
+    if (data.check !== "reconstruct") {
+      compareOutputs(chosen(results, expected), wanted, tolerance);
+      return;
+    }
+    const turn = (array: HostArray, place: number): HostArray => {
+      const index = transformed.outputOf.get(place);
+      const [own, description] = [results[index ?? -1], data.outputs[index ?? -1]];
+      if (own === undefined || description === undefined) return array;
+      return turned(array, factorsOf(own, read(description)));
+    };
+    const aligned = transform === "jvp" ? results.map(turn) : await loaded.run(inputs.map(turn));
+    compareOutputs(chosen(aligned, expected), wanted, tolerance);
   } finally {
     loaded.dispose();
   }
+}
+
+/** The results that something was recorded for. */
+function chosen(
+  results: readonly HostArray[],
+  expected: ReadonlyMap<number, HostArray>,
+): readonly HostArray[] {
+  return [...expected.keys()].flatMap((place) => results[place] ?? []);
 }
 
 function compareTypes(actual: readonly HostArray[], expected: readonly HostArray[]): void {

@@ -79,11 +79,7 @@ export class ConformanceReport {
     return this.#total.failed;
   }
 
-  result(
-    backend: string,
-    mode: "graph" | "eager",
-    transform?: Transform,
-  ): ConformanceResult {
+  result(backend: string, mode: "graph" | "eager", transform?: Transform): ConformanceResult {
     return {
       ...this.#total,
       backend,

@@ -18,6 +18,8 @@ export interface TransformedCase {
   /** Recorded results, by their place among the outputs. */
   readonly expected: ReadonlyMap<number, HostArray>;
   readonly tolerance: Tolerances;
+  /** The output of the original program that a result (jvp) or an input (vjp) belongs to. */
+  readonly outputOf: ReadonlyMap<number, number>;
 }
 
 /** Rows of a recorded batch. */
@@ -85,6 +87,12 @@ function placed(
   return found;
 }
 
+/** The index of each that is present by its place, counted from `start`. */
+function places(present: readonly boolean[], start: number): ReadonlyMap<number, number> {
+  const indices = present.flatMap((isPresent, index) => (isPresent ? [index] : []));
+  return new Map(indices.map((index, position) => [start + position, index]));
+}
+
 /** The case under a transformation. */
 export function transformCase(
   transform: Transform,
@@ -109,6 +117,7 @@ export function transformCase(
         inputs: [...data.inputs.map(read), ...given],
         expected: placed(outputTangents, outvars.length, byPlace(data.jvp_outputs, read)),
         tolerance: derivative,
+        outputOf: places(outputTangents, outvars.length),
       };
     }
     case "vjp": {
@@ -122,6 +131,7 @@ export function transformCase(
         inputs: [...data.inputs.map(read), ...given],
         expected: placed(active, outvars.length, byPlace(data.vjp_outputs, read)),
         tolerance: derivative,
+        outputOf: places(outputCotangents, data.inputs.length),
       };
     }
     case "vmap": {
@@ -132,6 +142,7 @@ export function transformCase(
         inputs: (data.batch_inputs ?? []).map(read),
         expected: byPlace(data.batch_outputs, read),
         tolerance: data,
+        outputOf: new Map(),
       };
     }
   }

@@ -1,0 +1,88 @@
+/**
+ * Singular vectors and eigenvectors are unique up to a factor of absolute value 1 each. Their
+ * derivatives have the same factors, so they are compared after ours are turned like JAX's.
+ */
+import { isComplex, isFloat } from "../../ir/dtypes.js";
+import { fromNumbers, toNumbers, valuesOf, type HostArray } from "../../ir/hostArray.js";
+
+/** A matrix of factors for each element: real and imaginary part in turn. */
+export type Factors = Float64Array;
+
+/** Values as complex numbers, real and imaginary part in turn. */
+function complexValues(array: HostArray): Float64Array {
+  if (isComplex(array.dtype)) return Float64Array.from(valuesOf(array) as Float32Array);
+  const numbers = toNumbers(array);
+  const values = new Float64Array(2 * numbers.length);
+  numbers.forEach((value, index) => (values[2 * index] = value));
+  return values;
+}
+
+/** Where the vectors of a matrix lie: the place of element `index` of vector `vector`. */
+type Layout = (vector: number, index: number) => number;
+
+/** The factors that turn `ours` into `theirs` vector by vector; null if none do. */
+function turn(
+  ours: Float64Array,
+  theirs: Float64Array,
+  [vectors, length]: readonly [number, number],
+  place: Layout,
+): Factors | null {
+  const factors = new Float64Array(ours.length);
+  for (let vector = 0; vector < vectors; vector++) {
+    let [re, im] = [0, 0];
+    for (let index = 0; index < length; index++) {
+      const at = 2 * place(vector, index);
+      const [a, b, c, d] = [ours[at] ?? 0, ours[at + 1] ?? 0, theirs[at] ?? 0, theirs[at + 1] ?? 0];
+      re += c * a + d * b;
+      im += d * a - c * b;
+    }
+    const size = Math.hypot(re, im);
+    // Unit vectors that differ by a factor alone have a product of absolute value 1.
+    if (Math.abs(size - 1) > 1e-2) return null;
+    for (let index = 0; index < length; index++) {
+      const at = 2 * place(vector, index);
+      factors[at] = re / size;
+      factors[at + 1] = im / size;
+    }
+  }
+  return factors;
+}
+
+/**
+ * The factors by which each element of a result must be multiplied to be JAX's, if its columns or
+ * rows are unit vectors that differ from JAX's by a factor; null for other results.
+ */
+export function factorsOf(ours: HostArray, theirs: HostArray): Factors | null {
+  const { shape } = ours;
+  const [rows, columns] = shape.slice(-2);
+  if (rows === undefined || columns === undefined) return null;
+  if (!isFloat(ours.dtype) && !isComplex(ours.dtype)) return null;
+  const [left, right] = [complexValues(ours), complexValues(theirs)];
+  const matrix = 2 * rows * columns;
+  const factors = new Float64Array(left.length);
+  for (let start = 0; start < left.length; start += matrix) {
+    const [a, b] = [left.subarray(start, start + matrix), right.subarray(start, start + matrix)];
+    const found =
+      turn(a, b, [columns, rows], (vector, index) => index * columns + vector) ??
+      turn(a, b, [rows, columns], (vector, index) => vector * columns + index);
+    if (found === null) return null;
+    factors.set(found, start);
+  }
+  return factors;
+}
+
+/** An array with each element multiplied by its factor. */
+export function turned(array: HostArray, factors: Factors | null): HostArray {
+  if (factors === null) return array;
+  const values = complexValues(array);
+  const products = new Float64Array(values.length);
+  for (let at = 0; at < values.length; at += 2) {
+    const [a, b] = [values[at] ?? 0, values[at + 1] ?? 0];
+    const [c, d] = [factors[at] ?? 1, factors[at + 1] ?? 0];
+    products[at] = a * c - b * d;
+    products[at + 1] = a * d + b * c;
+  }
+  if (isComplex(array.dtype)) return fromNumbers(array.dtype, array.shape, products);
+  const real = products.filter((_, index) => index % 2 === 0);
+  return fromNumbers(array.dtype, array.shape, real);
+}
