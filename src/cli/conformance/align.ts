@@ -20,14 +20,21 @@ function complexValues(array: HostArray): Float64Array {
 /** Where the vectors of a matrix lie: the place of element `index` of vector `vector`. */
 type Layout = (vector: number, index: number) => number;
 
-/** The factors that turn `ours` into `theirs` vector by vector; null if none do. */
+/** Factors for each element, and how far the worst vector is from a turned one of JAX's. */
+interface Turn {
+  readonly factors: Factors;
+  readonly error: number;
+}
+
+/** The factors that turn `ours` into `theirs` vector by vector, as well as they can. */
 function turn(
   ours: Float64Array,
   theirs: Float64Array,
   [vectors, length]: readonly [number, number],
   place: Layout,
-): Factors | null {
+): Turn {
   const factors = new Float64Array(ours.length);
+  let error = 0;
   for (let vector = 0; vector < vectors; vector++) {
     let [re, im] = [0, 0];
     for (let index = 0; index < length; index++) {
@@ -38,14 +45,14 @@ function turn(
     }
     const size = Math.hypot(re, im);
     // Unit vectors that differ by a factor alone have a product of absolute value 1.
-    if (Math.abs(size - 1) > 1e-2) return null;
+    error = Math.max(error, Math.abs(size - 1));
     for (let index = 0; index < length; index++) {
       const at = 2 * place(vector, index);
       factors[at] = re / size;
       factors[at + 1] = im / size;
     }
   }
-  return factors;
+  return { factors, error };
 }
 
 /**
@@ -62,11 +69,11 @@ export function factorsOf(ours: HostArray, theirs: HostArray): Factors | null {
   const factors = new Float64Array(left.length);
   for (let start = 0; start < left.length; start += matrix) {
     const [a, b] = [left.subarray(start, start + matrix), right.subarray(start, start + matrix)];
-    const found =
-      turn(a, b, [columns, rows], (vector, index) => index * columns + vector) ??
-      turn(a, b, [rows, columns], (vector, index) => vector * columns + index);
-    if (found === null) return null;
-    factors.set(found, start);
+    const byColumns = turn(a, b, [columns, rows], (vector, at) => at * columns + vector);
+    const byRows = turn(a, b, [rows, columns], (vector, at) => vector * columns + at);
+    const best = byRows.error < byColumns.error ? byRows : byColumns;
+    if (!(best.error < 1e-2)) return null;
+    factors.set(best.factors, start);
   }
   return factors;
 }
