@@ -39,6 +39,14 @@ const otherFormats: readonly { start: readonly number[]; what: string; fix: stri
   },
 ];
 
+/**
+ * A map of msgpack may have a brace where the header of safetensors has its first one, but then the
+ * length of such a header would be beyond all files.
+ */
+function isMsgpackMap(start: Uint8Array): boolean {
+  return startsAsFlaxMsgpack(start) && start.subarray(4, 8).some((byte) => byte !== 0);
+}
+
 /** Reads the structure of a parameter file; its arrays are read on demand. */
 export function readParameterSource(source: ByteSource): ParameterContents {
   if (source.byteLength === 0) {
@@ -47,7 +55,7 @@ export function readParameterSource(source: ByteSource): ParameterContents {
   const start = source.read(0, Math.min(source.byteLength, 16));
   if (startsAsZip(start)) return readNpzParameters(source);
   if (startsAsNpy(start)) return readNpyParameters(source);
-  if (startsAsSafetensors(start)) return readSafetensors(source);
+  if (startsAsSafetensors(start) && !isMsgpackMap(start)) return readSafetensors(source);
   for (const { start: pattern, what, fix } of otherFormats) {
     if (pattern.every((byte, index) => start[index] === byte)) {
       throw new Jax2TfjsError("file-format", `${source.name} is ${what}`, { fix });
