@@ -6,6 +6,7 @@ import { convert, type ConvertedModel } from "../convert.js";
 import type { Program } from "../import/program.js";
 import type { Backend } from "../ir/tf.js";
 import { saveModelToFolder, type SavedModel } from "../node/saveModel.js";
+import type { SafetyCheck } from "../runtime/callSignature.js";
 import { readFile } from "./files.js";
 import {
   bindParameterFiles,
@@ -34,6 +35,7 @@ export interface ConvertCommandOptions extends ParameterOptions, CommonOptions {
   readonly shardBytes?: number;
   readonly weight_shard_size_bytes?: number;
   readonly strictDtypes?: boolean;
+  readonly disableChecks?: readonly SafetyCheck[];
   readonly optimize: boolean;
 }
 
@@ -80,6 +82,7 @@ function convertOptions(
     ...(options.backends === undefined ? {} : { backends: options.backends }),
     ...(options.set === undefined ? {} : { dimensions: options.set }),
     ...(options.unroll === undefined ? {} : { unrollBudget: options.unroll }),
+    ...(options.disableChecks === undefined ? {} : { disabledChecks: options.disableChecks }),
     sync: options.sync ?? false,
     optimize: options.optimize,
   };

@@ -13,6 +13,7 @@ import type { ConvertCommandOptions } from "./convert.js";
 import type { InspectCommandOptions } from "./inspect.js";
 import {
   backendList,
+  checkList,
   byteCount,
   dimensionSizes,
   nameList,
@@ -115,6 +116,12 @@ function addConvert(program: Command): void {
         .conflicts("shardBytes"),
     )
     .option("--strict-dtypes", "refuse 64-bit values instead of computing them in 32 bits")
+    .addOption(
+      new Option(
+        "--disable-checks <names>",
+        "leave out checks of sizes against the symbolic shapes",
+      ).argParser(checkList),
+    )
     .option("--no-optimize", "leave out the passes that make models smaller and faster")
     .option("--quiet", "print nothing but errors")
     .option("--json", "print the summary (or the error) as JSON")

@@ -4,6 +4,7 @@
  */
 import { InvalidArgumentError } from "commander";
 import type { Backend } from "../ir/tf.js";
+import { safetyChecks, type SafetyCheck } from "../runtime/callSignature.js";
 
 /** Backends that a model can be made for. */
 const knownBackends: readonly Backend[] = ["cpu", "wasm", "webgl", "webgpu", "tensorflow"];
@@ -43,6 +44,14 @@ export function backendList(text: string): readonly Backend[] {
   const known = backends.filter((backend) => backend !== undefined);
   if (known.length === names.length && known.length > 0) return [...new Set(known)];
   throw new InvalidArgumentError(`Expected some of ${knownBackends.join(",")}.`);
+}
+
+/** `shape_assertions`, the names of `jax.export.DisabledSafetyCheck`. */
+export function checkList(text: string): readonly SafetyCheck[] {
+  const names = text.split(",").map((name) => name.trim());
+  const known = names.flatMap((name) => safetyChecks.find((check) => check === name) ?? []);
+  if (known.length === names.length) return known;
+  throw new InvalidArgumentError(`Expected some of ${safetyChecks.join(",")}.`);
 }
 
 /** `b=8,seq=128`, adding to sizes given before. */

@@ -106,6 +106,17 @@ test("--set fixes sizes", () =>
     expect(unknown.stderr).toContain("its dimension variables are b");
   }));
 
+test("--disable-checks is noted in the model", () =>
+  withTemporaryFolder(async (folder) => {
+    const { artifact, params } = mlp();
+    const out = join(folder, "model");
+    const args = ["convert", artifact, out, "--params", params, "--disable-checks"];
+    expect((await runCli([...args, "shape_assertions"])).code).toBe(0);
+    expect(readFileSync(join(out, "model.json"), "utf8")).toContain("shape_assertions");
+    const wrong = await runCli([...args, "shapes"]);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("shape_assertions")]);
+  }));
+
 test("--sync refuses a model that needs executeAsync", () =>
   withTemporaryFolder(async (folder) => {
     const { artifact, params } = modelFolder("wild/kmeans_while");
