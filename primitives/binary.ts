@@ -190,6 +190,15 @@ const replaceZero = (o: Ops, x: Value): Value => {
   return o.selectN(isZero, x, o.full(x.aval.shape, 1, x.aval.dtype));
 };
 
+/**
+ * A value of a short floating type rounded to it. Elsewhere they are left unrounded; an exponent
+ * that becomes a whole number by rounding decides whether a power exists.
+ */
+function rounded(o: Ops, value: Value): Value {
+  if (value.aval.dtype === "bfloat16") return o.reducePrecision(value, 8, 7);
+  return value.aval.dtype === "float16" ? o.reducePrecision(value, 5, 10) : value;
+}
+
 export const pow = elementwise<NoParams>({
   name: "pow",
   accepts: [accepts.floatOrComplex, accepts.number],
@@ -207,7 +216,7 @@ export const pow = elementwise<NoParams>({
     (o, t, primals, result) => {
       const [x, y] = [at(primals, 0), at(primals, 1)];
       const exponent = o.convertElementType(y, x.aval.dtype);
-      const previous = o.sub(exponent, constantLike(o, x, 1));
+      const previous = rounded(o, o.sub(exponent, constantLike(o, x, 1)));
       if (!isInteger(y.aval.dtype)) return o.mul(t, o.mul(exponent, o.pow(x, previous)));
       const { shape, dtype } = result.aval;
       const wide = stretch(o, exponent, shape);

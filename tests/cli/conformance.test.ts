@@ -127,10 +127,23 @@ describe("the command", () => {
       const group = await runCli(["conformance", publicCorpus(), "--only", "no_such_group"]);
       expect(group.code).toBe(1);
       expect(group.stderr).toMatch(/^error no-such-group: /);
-      const transform = await runCli(["conformance", publicCorpus(), "--transform", "jvp"]);
+      const models = join(publicCorpus(), "models");
+      const transform = await runCli(["conformance", models, "--transform", "jvp"]);
       expect(transform.code).toBe(1);
-      expect(transform.stderr).toContain("not available yet");
+      expect(transform.stderr).toContain("no case has a recorded jvp");
     }));
+
+  test.each(["jvp", "vjp", "vmap"])("--transform %s compares with JAX's numbers", async (name) => {
+    const { code, result } = await conformance(
+      join(publicCorpus(), "primitives"),
+      "--transform",
+      name,
+      "--only",
+      "dot_general/000,cumsum,svd/000",
+    );
+    expect([code, result.failed]).toEqual([0, 0]);
+    expect(result.passed).toBeGreaterThan(5);
+  });
 });
 
 const tolerance = { rtol: 1e-4, atol: 1e-5 };

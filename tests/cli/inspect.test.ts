@@ -58,7 +58,7 @@ test("--jaxpr prints the program, --mlir the module", async () => {
   const jaxpr = await runCli(["inspect", mlp().artifact, "--jaxpr"]);
   expect(jaxpr.code).toBe(0);
   expect(jaxpr.stdout).toMatch(/^\{ lambda ; a:f32\[64\] b:f32\[32,64\]/);
-  expect(jaxpr.stdout).toMatch(/:f32\[b,64\] = dot_general\[dimension_numbers=/);
+  expect(jaxpr.stdout).toMatch(/:f32\[b,64\] = dot_general\[\s+dimension_numbers=/);
   const mlir = await runCli(["inspect", mlp().artifact, "--mlir"]);
   expect(mlir.code).toBe(0);
   expect(mlir.stdout).toMatch(/^"builtin\.module"/);

@@ -3,7 +3,7 @@
  * derivatives have the same factors, so they are compared after ours are turned like JAX's.
  */
 import { isComplex, isFloat } from "../../ir/dtypes.js";
-import { fromNumbers, toNumbers, valuesOf, type HostArray } from "../../ir/hostArray.js";
+import { fromNumbers, hostArray, toNumbers, valuesOf, type HostArray } from "../../ir/hostArray.js";
 
 /** A matrix of factors for each element: real and imaginary part in turn. */
 export type Factors = Float64Array;
@@ -92,4 +92,46 @@ export function turned(array: HostArray, factors: Factors | null): HostArray {
   if (isComplex(array.dtype)) return fromNumbers(array.dtype, array.shape, products);
   const real = products.filter((_, index) => index % 2 === 0);
   return fromNumbers(array.dtype, array.shape, real);
+}
+
+/**
+ * Eigenvalues come in any order. The places in each row of a result that JAX's values have in ours;
+ * null if the rows do not hold the same values.
+ */
+export function orderOf(ours: HostArray, theirs: HostArray): readonly number[] | null {
+  const [left, right] = [complexValues(ours), complexValues(theirs)];
+  const length = ours.shape.at(-1) ?? 0;
+  const places: number[] = [];
+  for (let start = 0; start < left.length / 2; start += length) {
+    const free = new Set(Array.from({ length }, (_, index) => start + index));
+    for (let index = start; index < start + length; index++) {
+      const distance = (place: number): number =>
+        Math.hypot(
+          (left[2 * place] ?? NaN) - (right[2 * index] ?? NaN),
+          (left[2 * place + 1] ?? NaN) - (right[2 * index + 1] ?? NaN),
+        );
+      const [nearest] = [...free].sort((a, b) => distance(a) - distance(b));
+      if (nearest === undefined || !(distance(nearest) < 1e-3)) return null;
+      free.delete(nearest);
+      places.push(nearest);
+    }
+  }
+  return places;
+}
+
+/** An array with the elements at these places, in their order. */
+export function reordered(array: HostArray, places: readonly number[]): HostArray {
+  const width = array.bytes.length / places.length;
+  const bytes = new Uint8Array(array.bytes.length);
+  places.forEach((place, index) => {
+    bytes.set(array.bytes.subarray(place * width, (place + 1) * width), index * width);
+  });
+  return hostArray(array.dtype, array.shape, bytes);
+}
+
+/** The inverse of an order. */
+export function inverseOrder(places: readonly number[]): readonly number[] {
+  const inverse = places.map(() => 0);
+  places.forEach((place, index) => (inverse[place] = index));
+  return inverse;
 }

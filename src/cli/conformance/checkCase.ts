@@ -19,7 +19,7 @@ import { loadEager } from "../../run/eagerProgram.js";
 import { loadConverted } from "../../run/graphProgram.js";
 import type { LoadedProgram } from "../../run/loaded.js";
 import { compareArrays } from "../compare.js";
-import { factorsOf, turned } from "./align.js";
+import { factorsOf, inverseOrder, orderOf, reordered, turned } from "./align.js";
 import { importArtifact } from "../load.js";
 import { messageOf } from "../terminal.js";
 import {
@@ -202,7 +202,12 @@ async function runTransformed(
       const index = transformed.outputOf.get(place);
       const [own, description] = [results[index ?? -1], data.outputs[index ?? -1]];
       if (own === undefined || description === undefined) return array;
-      return turned(array, factorsOf(own, read(description)));
+      const recorded = read(description);
+      const factors = factorsOf(own, recorded);
+      const places = factors === null ? orderOf(own, recorded) : null;
+      if (places === null) return turned(array, factors);
+      // A result is put into JAX's order, a cotangent in JAX's order into ours.
+      return reordered(array, transform === "jvp" ? places : inverseOrder(places));
     };
     const aligned = transform === "jvp" ? results.map(turn) : await loaded.run(inputs.map(turn));
     compareOutputs(chosen(aligned, expected), wanted, tolerance);
