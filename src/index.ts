@@ -87,6 +87,7 @@ export {
 export { ComplexArray } from "./run/evaluator.js";
 export type { ArrayData, ArrayLike, ArrayValue, NumberArray } from "./trace/arrays.js";
 export { Tracer } from "./trace/trace.js";
+export * as dims from "./dims.js";
 export * as lax from "./lax/index.js";
 export * as numpy from "./numpy/index.js";
 export * as random from "./random/index.js";

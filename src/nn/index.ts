@@ -1,4 +1,5 @@
 /** Functions of neural networks under the names of `jax.nn`. */
+import { hashKey, type Dim } from "../ir/dims.js";
 import { isFloat, type DType } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
 import { customJvp } from "../api/customDerivatives.js";
@@ -183,10 +184,12 @@ export interface OneHotOptions {
 /** 1 at the place of each class, else 0. JAX's `jax.nn.one_hot`. */
 export function oneHot(
   x: NestedArray,
-  classes: number,
+  classes: Dim,
   { dtype = "float32", axis = -1 }: OneHotOptions = {},
 ): ArrayValue {
-  if (!Number.isInteger(classes) || classes < 0) throw invalid(`oneHot of ${classes} classes`);
+  if (typeof classes === "number" && (!Number.isInteger(classes) || classes < 0)) {
+    throw invalid(`oneHot of ${classes} classes`);
+  }
   const given = arrayValue(x);
   const labels = isFloat(given.aval.dtype) ? toType(given, "int32") : given;
   const body = (value: Value): Value => {
@@ -197,11 +200,11 @@ export function oneHot(
       shape.toSpliced(place, 0, 1),
       shape.map((_, i) => (i < place ? i : i + 1)),
     );
-    const row = shape.map(() => 1);
+    const row: Dim[] = shape.map(() => 1);
     const columns = o.iota(value.aval.dtype, row.toSpliced(place, 0, classes), place);
     return o.convertElementType(o.eq(wide, columns), canonicalDtype(dtype));
   };
-  return out(callNamedOne("_one_hot", `${classes} ${dtype} ${axis}`, body, [labels]));
+  return out(callNamedOne("_one_hot", `${hashKey(classes)} ${dtype} ${axis}`, body, [labels]));
 }
 
 /** `(x - mean) / sqrt(variance + epsilon)` along a dimension. JAX's `jax.nn.standardize`. */

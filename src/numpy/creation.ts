@@ -1,5 +1,16 @@
 /** Functions of `numpy` that make arrays. */
-import { isStaticShape, type Dim, type Shape } from "../ir/dims.js";
+import {
+  addDims,
+  floordivDims,
+  greater,
+  isStaticShape,
+  isSymbolic,
+  maxDim,
+  negDim,
+  subDims,
+  type Dim,
+  type Shape,
+} from "../ir/dims.js";
 import { isFloat, isInteger, type DType } from "../ir/dtypes.js";
 import { fromNumbers, isHostArray } from "../ir/hostArray.js";
 import type { LiteralValue } from "../ir/jaxpr.js";
@@ -142,17 +153,35 @@ export function fullLike(
 /** JAX's `jnp.empty_like`: zeros. */
 export const emptyLike = zerosLike;
 
+function symbolicRange(first: Dim, last: Dim, step: Dim, dtype: DType): Value {
+  const isUpward = greater(step, 0);
+  const gap = isUpward ? step : negDim(step);
+  const distance = isUpward ? subDims(last, first) : subDims(first, last);
+  const count = maxDim(0, floordivDims(addDims(distance, subDims(gap, 1)), gap));
+  const scalar = (dim: Dim): Value =>
+    typeof dim === "number" ? o.literal(dim, dtype) : toType(o.dimAsValue(dim), dtype);
+  const places = o.iota(dtype, [count], 0);
+  if (first === 0 && step === 1) return places;
+  const wide = (dim: Dim): Value => o.broadcastInDim(scalar(dim), [count], []);
+  const scaled = step === 1 ? places : o.mul(places, wide(step));
+  return first === 0 ? scaled : o.add(scaled, wide(first));
+}
+
 /**
  * `start, start + step, …` below `stop`. As JavaScript has one type of numbers, whole ones count in
- * int32; `{ dtype: "float32" }` makes them floating. JAX's `jnp.arange`.
+ * int32; `{ dtype: "float32" }` makes them floating. Bounds may be symbolic sizes. JAX's
+ * `jnp.arange`.
  */
 export function arange(
-  start: number,
-  stop?: number | null,
-  step = 1,
+  start: Dim,
+  stop?: Dim | null,
+  step: Dim = 1,
   { dtype }: DtypeOption = {},
 ): ArrayValue {
   const [first, last] = stop === undefined || stop === null ? [0, start] : [start, stop];
+  if (isSymbolic(first) || isSymbolic(last) || isSymbolic(step)) {
+    return out(symbolicRange(first, last, step, canonicalDtype(dtype ?? "int32")));
+  }
   const isWhole = [first, last, step].every(Number.isInteger);
   const type = canonicalDtype(dtype ?? (isWhole ? "int32" : "float32"));
   const count = Math.max(0, Math.ceil((last - first) / step));

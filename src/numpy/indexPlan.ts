@@ -2,7 +2,18 @@
  * What an index such as `x[1:3, None, i]` means for the dimensions of an array. Read by indexing.ts,
  * which turns plans into slices, gathers and scatters.
  */
-import { type Dim, type Shape } from "../ir/dims.js";
+import {
+  addDims,
+  floordivDims,
+  greaterEqual,
+  isSymbolic,
+  maxDim,
+  minDim,
+  printDim,
+  subDims,
+  type Dim,
+  type Shape,
+} from "../ir/dims.js";
 import { isInteger } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
 import { callError } from "../api/calls.js";
@@ -13,11 +24,11 @@ import { broadcastShapes } from "./promotion.js";
 
 /** A range of positions, as Python's `slice`; null where it is open. */
 export class Slice {
-  readonly start: number | null;
-  readonly stop: number | null;
+  readonly start: Dim | null;
+  readonly stop: Dim | null;
   readonly step: number;
 
-  constructor(start: number | null, stop: number | null, step: number) {
+  constructor(start: Dim | null, stop: Dim | null, step: number) {
     this.start = start;
     this.stop = stop;
     this.step = step;
@@ -26,15 +37,17 @@ export class Slice {
 
 /**
  * The range `start:stop:step` for an index; null leaves an end open. With one argument, `:stop`.
- * Python's `slice`.
+ * Ends may be symbolic sizes. Python's `slice`.
  *
  * @throws Jax2TfjsError `invalid-index` for what is no whole number, or a step of 0
  */
-export function slice(start: number | null, stop?: number | null, step = 1): Slice {
+export function slice(start: Dim | null, stop?: Dim | null, step = 1): Slice {
   const range = stop === undefined ? new Slice(null, start, step) : new Slice(start, stop, step);
   const numbers = [range.start ?? 0, range.stop ?? 0, step];
-  if (numbers.every(Number.isInteger) && step !== 0) return range;
-  throw callError("invalid-index", `slice(${numbers.join(", ")}) is no range of positions`);
+  const isWhole = numbers.every((number) => isSymbolic(number) || Number.isInteger(number));
+  if (isWhole && step !== 0) return range;
+  const texts = numbers.map(printDim).join(", ");
+  throw callError("invalid-index", `slice(${texts}) is no range of positions`);
 }
 
 /** A new dimension of size 1 in an index. */
@@ -51,8 +64,14 @@ export type Index = number | string | Slice | null | ArrayLike | readonly Nested
 
 /** What an index says about one dimension of the array. */
 export type DimensionIndex =
-  | { readonly kind: "range"; readonly start: number; readonly count: Dim; readonly step: number }
-  | { readonly kind: "position"; readonly position: number }
+  | {
+      readonly kind: "range";
+      readonly start: Dim;
+      readonly stop: Dim;
+      readonly count: Dim;
+      readonly step: number;
+    }
+  | { readonly kind: "position"; readonly position: Dim }
   | { readonly kind: "array"; readonly value: Value };
 
 /** An index, worked out for an array. */
@@ -82,37 +101,22 @@ function parseRange(text: string): Slice {
   return slice(start ?? null, stop ?? null, step ?? 1);
 }
 
-function clampTo(position: number, size: number, low: number, high: number): number {
-  return Math.min(Math.max(position < 0 ? position + size : position, low), high);
+/** A position within a dimension: negative ones count from the end, further ones are the ends. */
+function clampTo(position: Dim, size: Dim, isForward: boolean): Dim {
+  if (greaterEqual(position, 0)) return minDim(isForward ? size : subDims(size, 1), position);
+  return maxDim(isForward ? 0 : -1, addDims(size, position));
 }
 
 /** A range within a dimension, as Python's `slice.indices`. */
-function resolveRange(range: Slice, size: Dim): DimensionIndex {
-  const { start, stop, step } = range;
-  if (typeof size !== "number") {
-    if (start === null && stop === null && step === 1) {
-      return { kind: "range", start: 0, count: size, step: 1 };
-    }
-    throw callError("invalid-index", "a range of a symbolic dimension must be the whole one");
-  }
-  if (step > 0) {
-    const first = clampTo(start ?? 0, size, 0, size);
-    const last = clampTo(stop ?? size, size, 0, size);
-    return {
-      kind: "range",
-      start: first,
-      count: Math.max(0, Math.ceil((last - first) / step)),
-      step,
-    };
-  }
-  const first = start === null ? size - 1 : clampTo(start, size, -1, size - 1);
-  const last = stop === null ? -1 : clampTo(stop, size, -1, size - 1);
-  return {
-    kind: "range",
-    start: first,
-    count: Math.max(0, Math.ceil((last - first) / step)),
-    step,
-  };
+function resolveRange({ start, stop, step }: Slice, size: Dim): DimensionIndex {
+  const isForward = step > 0;
+  const [whole, none]: readonly [Dim, Dim] = isForward ? [0, size] : [subDims(size, 1), -1];
+  const first = start === null ? whole : clampTo(start, size, isForward);
+  const last = stop === null ? none : clampTo(stop, size, isForward);
+  const distance = isForward ? subDims(last, first) : subDims(first, last);
+  const gap = Math.abs(step);
+  const count = floordivDims(maxDim(0, addDims(distance, gap - 1)), gap);
+  return { kind: "range", start: first, stop: last, count, step };
 }
 
 function resolvePosition(position: number, size: Dim, axis: number): DimensionIndex {
@@ -120,8 +124,7 @@ function resolvePosition(position: number, size: Dim, axis: number): DimensionIn
     throw callError("invalid-index", `${position} is no position of an array`);
   }
   if (typeof size !== "number") {
-    if (position >= 0) return { kind: "position", position };
-    throw callError("invalid-index", "a symbolic dimension has no position from the end");
+    return { kind: "position", position: position < 0 ? addDims(size, position) : position };
   }
   const found = position < 0 ? position + size : position;
   if (found >= 0 && found < size) return { kind: "position", position: found };

@@ -1,5 +1,15 @@
 /** Reading and changing parts of arrays: `x[1:3, i]` and `x.at[i].set(v)` of JAX. */
-import { dimEquals, type Dim, type Shape } from "../ir/dims.js";
+import {
+  addDims,
+  dimEquals,
+  maxDim,
+  minDim,
+  mulDims,
+  shapeSize,
+  subDims,
+  type Dim,
+  type Shape,
+} from "../ir/dims.js";
 import { isFloat, type DType } from "../ir/dtypes.js";
 import type { GatherScatterMode } from "../ir/params.js";
 import type { Value } from "../ir/ops.js";
@@ -11,14 +21,23 @@ import { scalarLike, selectValues, whereValues } from "./elementwise.js";
 import { planIndex, type DimensionIndex, type Index, type IndexPlan } from "./indexPlan.js";
 import { broadcastValue, toType } from "./promotion.js";
 
+/** A size as a scalar of the type of positions. */
+function sizeLike(position: Value, size: Dim): Value {
+  return typeof size === "number"
+    ? scalarLike(position, size)
+    : toType(o.dimAsValue(size), position.aval.dtype);
+}
+
 /** A position that counts from the end where it is negative. */
 function fromFront(position: Value, size: Dim): Value {
-  const whole =
-    typeof size === "number"
-      ? scalarLike(position, size)
-      : toType(o.dimAsValue(size), position.aval.dtype);
+  const whole = sizeLike(position, size);
   const isNegative = o.lt(position, scalarLike(position, 0));
   return selectValues(isNegative, o.add(position, whole), position);
+}
+
+/** A known or symbolic position as an array. */
+function positionValue(position: Dim): Value {
+  return typeof position === "number" ? o.literal(position, "int32") : o.dimAsValue(position);
 }
 
 /** Adds dimensions of size 1 to a result. */
@@ -33,6 +52,20 @@ function addAxes(value: Value, newAxes: readonly number[]): Value {
   return o.broadcastInDim(value, shape, kept);
 }
 
+/** The bounds of the slice that a range is, in ascending order. */
+function sliceBounds({
+  start,
+  stop,
+  count,
+  step,
+}: Extract<DimensionIndex, { kind: "range" }>): readonly [low: Dim, high: Dim] {
+  if (count === 0) return [0, 0];
+  const last = addDims(start, mulDims(subDims(count, 1), step));
+  // A range of unknown length may be empty: its bounds must not cross.
+  if (step < 0) return [minDim(last, addDims(start, 1)), addDims(start, 1)];
+  return [start, typeof count === "number" ? addDims(last, 1) : maxDim(start, stop)];
+}
+
 /** Positions and ranges that are known: a slice. */
 function sliceStatic(value: Value, dimensions: readonly DimensionIndex[]): Value {
   const { shape } = value.aval;
@@ -44,18 +77,15 @@ function sliceStatic(value: Value, dimensions: readonly DimensionIndex[]): Value
   dimensions.forEach((index, axis) => {
     if (index.kind === "position") {
       start.push(index.position);
-      limit.push(index.position + 1);
+      limit.push(addDims(index.position, 1));
       strides.push(1);
       removed.push(axis);
     } else if (index.kind === "range") {
-      const { step, count } = index;
-      const steps = typeof count === "number" ? (count - 1) * step : 0;
-      const isEmpty = count === 0;
-      if (step < 0) reversed.push(axis);
-      start.push(isEmpty ? 0 : step < 0 ? index.start + steps : index.start);
-      if (typeof count !== "number") limit.push(count);
-      else limit.push(isEmpty ? 0 : (step < 0 ? index.start : index.start + steps) + 1);
-      strides.push(Math.abs(step));
+      if (index.step < 0) reversed.push(axis);
+      const [low, high] = sliceBounds(index);
+      start.push(low);
+      limit.push(high);
+      strides.push(Math.abs(index.step));
     }
   });
   const isWhole = limit.every(
@@ -80,7 +110,7 @@ function sliceDynamic(value: Value, dimensions: readonly DimensionIndex[]): Valu
     const position =
       index.kind === "array"
         ? toType(index.value, index.value.aval.dtype)
-        : o.literal(index.kind === "range" ? index.start : index.position, "int32");
+        : positionValue(index.kind === "range" ? index.start : index.position);
     // JAX writes this for known positions too; outside of traces it would only cost time.
     return index.kind === "array" || isTracing() ? fromFront(position, at(shape, axis)) : position;
   });
@@ -162,14 +192,14 @@ function planGather(shape: Shape, plan: IndexPlan): GatherPlan {
   plan.dimensions.forEach((index, axis) => {
     if (index.kind === "range" && index.step === 1) {
       if (index.start === 0 && dimEquals(index.count, at(shape, axis))) return;
-      columns.push(spread(o.literal(index.start, "int32"), 0));
+      columns.push(spread(positionValue(index.start), 0));
     } else if (index.kind === "range") {
       const count = index.count;
       const steps = o.mul(o.literal(index.step, "int32"), o.iota("int32", [count], 0));
-      const positions = o.add(o.literal(index.start, "int32"), steps);
+      const positions = o.add(positionValue(index.start), steps);
       columns.push(spread(positions, layout.stepPlaces.get(axis) ?? 0));
     } else if (index.kind === "position") {
-      columns.push(spread(o.literal(index.position, "int32"), 0));
+      columns.push(spread(positionValue(index.position), 0));
     } else {
       const position = toType(fromFront(index.value, at(shape, axis)), index.value.aval.dtype);
       const typed = toType(position, "int32");
@@ -335,14 +365,16 @@ function fillValue(dtype: DType): number | boolean {
 
 function wrapped(mode: TakeMode, position: Value, size: Dim): Value {
   if (mode === "clip") return position;
+  const whole = sizeLike(position, size);
   if (mode === "fill") {
-    const whole = typeof size === "number" ? scalarLike(position, size) : o.dimAsValue(size);
     const isNegative = o.lt(position, scalarLike(position, 0));
     return whereValues(isNegative, o.add(position, whole), position);
   }
-  if (typeof size !== "number") throw invalid("mode wrap needs a known size");
-  const whole = scalarLike(position, size);
-  return o.rem(o.add(o.rem(position, whole), whole), whole);
+  const divisor =
+    whole.aval.shape.length === position.aval.shape.length
+      ? whole
+      : o.broadcastInDim(whole, position.aval.shape, []);
+  return o.rem(o.add(o.rem(position, divisor), divisor), divisor);
 }
 
 const gatherMode = (mode: TakeMode): GatherScatterMode => (mode === "fill" ? "fill" : "clip");
@@ -386,9 +418,7 @@ export function take(
 
 function flatten(value: Value): Value {
   if (value.aval.shape.length === 1) return value;
-  return arrayValue(
-    o.reshape(value, [value.aval.shape.reduce((a, b) => Number(a) * Number(b), 1)]),
-  );
+  return o.reshape(value, [shapeSize(value.aval.shape)]);
 }
 
 /** Positions: JavaScript's numbers are integers here. */

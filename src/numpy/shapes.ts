@@ -1,10 +1,15 @@
 /** Functions of `numpy` that rearrange, join and split arrays. */
 import {
+  addDims,
   dimEquals,
-  printShape,
   floordivDims,
+  hashKey,
   isSymbolic,
+  modDims,
+  printDim,
+  printShape,
   shapeSize,
+  subDims,
   type Dim,
   type Shape,
 } from "../ir/dims.js";
@@ -246,9 +251,9 @@ export function split(x: NestedArray, parts: number | readonly number[], axis = 
 }
 
 /** Copies of the array beside each other. JAX's `jnp.tile`. */
-export function tile(x: NestedArray, repetitions: number | readonly number[]): ArrayValue {
+export function tile(x: NestedArray, repetitions: ShapeLike): ArrayValue {
   const value = arrayValue(x);
-  const given = typeof repetitions === "number" ? [repetitions] : repetitions;
+  const given = toShape(repetitions);
   const rank = Math.max(given.length, value.aval.shape.length);
   const counts = [...Array.from({ length: rank - given.length }, () => 1), ...given];
   const wide = arrayValue(atLeast(rank, out(value)));
@@ -273,12 +278,12 @@ export function repeat(x: NestedArray, count: number, axis: number | null = null
 function rollOne(value: Value, shift: number, axis: number): Value {
   const sizes = value.aval.shape;
   const whole = at(sizes, axis);
-  if (typeof whole !== "number") throw invalid("roll needs a known size");
-  const offset = whole === 0 ? 0 : ((shift % whole) + whole) % whole;
+  const offset = whole === 0 ? 0 : modDims(shift, whole);
   if (offset === 0) return value;
   const ones = sizes.map(() => 1);
-  const start = sizes.map((_, index) => (index === axis ? whole - offset : 0));
-  const limit = sizes.with(axis, whole - offset);
+  const border = subDims(whole, offset);
+  const start = sizes.map((_, index) => (index === axis ? border : 0));
+  const limit = sizes.with(axis, border);
   const back = o.slice(value, start, sizes, ones);
   const front = o.slice(
     value,
@@ -324,22 +329,29 @@ export function flip(x: NestedArray, axis: Axis = null): ArrayValue {
   return out(callNamedOne("_flip", JSON.stringify(axis), body, [arrayValue(x)]));
 }
 
-/** How much is added around an array: one number, a pair, or a pair per dimension. */
-export type PadWidth = number | readonly [number, number] | readonly (readonly [number, number])[];
+type PadPair = readonly [low: Dim, high: Dim];
 
-function padPairs(width: PadWidth, rank: number): readonly (readonly [number, number])[] {
-  const pairs: readonly (readonly [number, number])[] =
-    typeof width === "number"
-      ? [[width, width]]
-      : width.every((item) => typeof item === "number")
-        ? [[width[0], width[1]]]
-        : width;
+/** How much is added around an array: one number, a pair, or a pair per dimension. */
+export type PadWidth = Dim | PadPair | readonly PadPair[];
+
+const isPairList = (width: PadPair | readonly PadPair[]): width is readonly PadPair[] =>
+  width.every((item) => Array.isArray(item));
+
+function padPairs(width: PadWidth, rank: number): readonly PadPair[] {
+  const isList = Array.isArray as (given: PadWidth) => given is PadPair | readonly PadPair[];
+  const given = isList(width) ? width : ([width, width] as const);
+  const pairs = isPairList(given) ? given : [given];
   const wide = pairs.length === 1 ? Array.from({ length: rank }, () => at(pairs, 0)) : pairs;
-  if (wide.length !== rank || wide.flat().some((size) => !Number.isInteger(size) || size < 0)) {
-    throw invalid(`the pad width ${JSON.stringify(width)} does not fit an array of rank ${rank}`);
+  const isCount = (size: Dim): boolean =>
+    isSymbolic(size) || (Number.isInteger(size) && Number(size) >= 0);
+  if (wide.length !== rank || !wide.flat().every(isCount)) {
+    throw invalid(`the pad width ${pairsText(pairs)} does not fit an array of rank ${rank}`);
   }
   return wide;
 }
+
+const pairsText = (pairs: readonly PadPair[]): string =>
+  `[${pairs.map((pair) => `[${pair.map(printDim).join(",")}]`).join(",")}]`;
 
 export type PadMode = "constant" | "edge" | "reflect" | "wrap";
 
@@ -380,25 +392,32 @@ export function pad(
       pairs.map(([low, high]) => [low, high, 0] as const),
     );
   const filling = arrayValue(constantValues);
-  return out(callNamedOne("_pad", JSON.stringify(pairs), body, [value, filling]));
+  const key = pairs.flat().map(hashKey).join();
+  return out(callNamedOne("_pad", key, body, [value, filling]));
 }
 
-function padByPosition(
-  value: Value,
-  pairs: readonly (readonly [number, number])[],
-  mode: PadMode,
-): Value {
-  return pairs.reduce((current, pair, axis) => {
-    const whole = at(current.aval.shape, axis);
-    if (typeof whole !== "number" || whole === 0) throw invalid(`cannot pad size ${String(whole)}`);
-    const positions = paddedPositions(whole, pair, mode);
-    const rows = positions.map((start) =>
+function padByPosition(value: Value, pairs: readonly PadPair[], mode: PadMode): Value {
+  return pairs.reduce((current, [low, high], axis) => {
+    if (low === 0 && high === 0) return current;
+    const { shape } = current.aval;
+    const whole = at(shape, axis);
+    if (typeof low !== "number" || typeof high !== "number" || whole === 0) {
+      const sizes = [whole, low, high].map(printDim);
+      throw invalid(`cannot pad size ${sizes[0]} by ${sizes[1]} and ${sizes[2]} in mode ${mode}`);
+    }
+    const row = (start: Dim): Value =>
       o.slice(
         current,
-        current.aval.shape.map((_, index) => (index === axis ? start : 0)),
-        current.aval.shape.with(axis, start + 1),
-      ),
-    );
-    return pair[0] === 0 && pair[1] === 0 ? current : o.concatenate(rows, axis);
+        shape.map((_, index) => (index === axis ? start : 0)),
+        shape.with(axis, addDims(start, 1)),
+      );
+    if (typeof whole === "number") {
+      return o.concatenate(paddedPositions(whole, [low, high], mode).map(row), axis);
+    }
+    if (mode !== "edge") throw invalid(`mode ${mode} of pad needs a known size`);
+    const copies = (count: number, start: Dim): Value[] =>
+      Array.from({ length: count }, () => row(start));
+    const parts = [...copies(low, 0), current, ...copies(high, subDims(whole, 1))];
+    return o.concatenate(parts, axis);
   }, value);
 }

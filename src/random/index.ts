@@ -13,16 +13,12 @@ import { searchsorted } from "../numpy/sorting.js";
 import { broadcastShapes, toType, withRank } from "../numpy/promotion.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
-import { bitsValue, keyValue, staticSize, twoKeys } from "./keys.js";
+import { bitsValue, keyValue, shapeKey, staticSize, twoKeys } from "./keys.js";
 
 export { bits, foldIn, key, PRNGKey, split, splitKeys } from "./keys.js";
 
 const one = 0x3f800000;
 const smallestNormal = 2 ** -126;
-
-function shapeKey(shape: Shape): string {
-  return shape.map(String).join(",");
-}
 
 /** Bits as floats in [1, 2), less 1, in a range. */
 function uniformValue(key: Value, low: Value, high: Value, shape: Shape): Value {

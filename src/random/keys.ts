@@ -3,7 +3,7 @@
  * counters, bit for bit. Called by the distributions of index.ts.
  */
 import { printAval } from "../ir/aval.js";
-import { shapeSize, type Dim, type Shape } from "../ir/dims.js";
+import { hashKey, shapeSize, type Dim, type Shape } from "../ir/dims.js";
 import { fromNumbers } from "../ir/hostArray.js";
 import type { Value } from "../ir/ops.js";
 import { iota2x32Shape, threefry2x32 } from "../../primitives/random.js";
@@ -85,15 +85,22 @@ export function keyAt(keys: Value, row: number): Value {
   return o.squeeze(o.slice(keys, [row, 0], [row + 1, 2]), [0]);
 }
 
-function checkCount(count: number): void {
-  if (!Number.isInteger(count) || count < 0) throw invalid(`split into ${count} keys`);
+/** Sizes as part of the key of a kept program: alike sizes of different scopes are different. */
+export function shapeKey(shape: Shape): string {
+  return shape.map(hashKey).join(",");
+}
+
+function checkCount(count: Dim): void {
+  if (typeof count === "number" && (!Number.isInteger(count) || count < 0)) {
+    throw invalid(`split into ${count} keys`);
+  }
 }
 
 /** New keys of a key, which must not be used again: rows of an array. JAX's `jax.random.split`. */
-export function split(given: ArrayLike, count = 2): ArrayValue {
+export function split(given: ArrayLike, count: Dim = 2): ArrayValue {
   checkCount(count);
   const body = (value: Value): Value => splitValue(value, [count]);
-  return out(callNamedOne("_threefry_split", String(count), body, [keyValue(given)]));
+  return out(callNamedOne("_threefry_split", hashKey(count), body, [keyValue(given)]));
 }
 
 /** As `split`, as a list: `const [next, own] = random.splitKeys(key)`. */
@@ -128,7 +135,7 @@ export function staticSize(shape: Shape): number {
 /** Random uint32 words. JAX's `jax.random.bits`. */
 export function bits(given: ArrayLike, shape: Shape = []): ArrayValue {
   const body = (value: Value): Value => bitsValue(value, shape);
-  return out(callNamedOne("_bits", JSON.stringify(shape), body, [keyValue(given)]));
+  return out(callNamedOne("_bits", shapeKey(shape), body, [keyValue(given)]));
 }
 
 /** The rows of a split into two keys. */
