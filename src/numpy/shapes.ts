@@ -343,7 +343,7 @@ function padPairs(width: PadWidth, rank: number): readonly PadPair[] {
   const pairs = isPairList(given) ? given : [given];
   const wide = pairs.length === 1 ? Array.from({ length: rank }, () => at(pairs, 0)) : pairs;
   const isCount = (size: Dim): boolean =>
-    isSymbolic(size) || (Number.isInteger(size) && Number(size) >= 0);
+    typeof size !== "number" || (Number.isInteger(size) && size >= 0);
   if (wide.length !== rank || !wide.flat().every(isCount)) {
     throw invalid(`the pad width ${pairsText(pairs)} does not fit an array of rank ${rank}`);
   }

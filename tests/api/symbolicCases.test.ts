@@ -3,13 +3,16 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   convert,
+  dims,
   exportFunction,
   fromNumbers,
   Jax2TfjsError,
   loadGraph,
+  numpy as np,
   ShapeDtypeStruct,
   valuesOf,
   type ArrayValue,
+  type Dim,
   type HostArray,
   type LoadedProgram,
   type Program,
@@ -72,10 +75,10 @@ test("every case has a function, or a reason why not", () => {
 describe("results at every recorded size", () => {
   test.each(shapePolyCases.filter(isExpressible))("$name", async (item) => {
     const loaded = await load(item);
-    for (const { dims, inputs, outputs } of runsOf(item)) {
+    for (const { dims: sizes, inputs, outputs } of runsOf(item)) {
       const results = await loaded.run(inputs);
       expect(results).toHaveLength(outputs.length);
-      const label = [...dims].map(([name, size]) => `${name} = ${size}`).join(", ");
+      const label = [...sizes].map(([name, size]) => `${name} = ${size}`).join(", ");
       outputs.forEach((output, index) => {
         expectResult(`${label}, result ${index}`, results[index], output, item);
       });
@@ -158,4 +161,23 @@ describe("calls that JAX refuses", () => {
       if (!isRead) expect(message).toContain(messageOfRefusal(refusal));
     }
   });
+});
+
+test("what depends on the values of sizes is refused when it is traced", () => {
+  const traced =
+    (f: (x: ArrayValue) => unknown): (() => unknown) =>
+    () =>
+      exportFunction(f, { polymorphicShapes: "b, a" })(new ShapeDtypeStruct([2, 3]));
+  const difference = (x: ArrayValue): Dim => dims.subtract(np.size(x, 0), np.size(x, 1));
+  const refused: [f: (x: ArrayValue) => unknown, code: string, message: string][] = [
+    [(x) => np.index(x, np.slice(difference(x))), "inconclusive-dimension", "is inconclusive"],
+    [(x) => np.arange(0, 9, difference(x)), "inconclusive-dimension", "is inconclusive"],
+    [(x) => np.pad(x, 1, { mode: "reflect" }), "invalid-parameter", "reflect of pad needs a known"],
+    [(x) => np.pad(x, [[difference(x), 0.5]]), "invalid-parameter", "[[b - a,0.5]] does not fit"],
+    [(x) => np.index(x, np.slice(np.size(x, 0), 0.5)), "invalid-index", "slice(b, 0.5, 1)"],
+  ];
+  for (const [f, code, message] of refused) {
+    expect(traced(f)).toThrow(expect.objectContaining({ code }));
+    expect(messageOf(traced(f))).toContain(message);
+  }
 });
