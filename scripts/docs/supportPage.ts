@@ -60,7 +60,6 @@ function checkReasons(failures: readonly FailureSummary[]): void {
 }
 
 function failureRows(failures: readonly FailureSummary[]): readonly string[] {
-  checkReasons(failures);
   return table(
     ["case", "dtype", "fails on", "why"],
     failures.map(({ id, dtype, runs }) => [
@@ -108,6 +107,7 @@ function missingRules(primitives: readonly Primitive[]): readonly string[] {
 
 /** The whole page. @throws Error where a failure has no reason */
 export function supportPage({ summary, primitives, expectedFailures }: SupportPageInput): string {
+  checkReasons(summary.failures);
   const sorted = primitives.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const plain = summary.runs.filter(({ name }) => /(graph|eager)$/.test(name));
   const transformed = summary.runs.filter((run) => !plain.includes(run));
@@ -142,6 +142,9 @@ export function supportPage({ summary, primitives, expectedFailures }: SupportPa
     "",
     ...failureRows(of(plain)),
     "",
+    ...(transformed.length === 0
+      ? []
+      : ["Of derivatives and batches:", "", ...failureRows(of(transformed)), ""]),
     ...(expectedFailures.length === 0
       ? []
       : [

@@ -9,7 +9,7 @@ export interface Reason {
 
 export const reasons: readonly Reason[] = [
   {
-    cases: ["sort/015", "sort/020", "approx_top_k/006"],
+    cases: ["sort/015", "sort/020", "approx_top_k/"],
     why:
       "An unstable sort with equal keys: their order is the choice of XLA's own sort, which no " +
       "specification fixes. Ours is stable, so the results are another order of equal keys.",
@@ -36,6 +36,50 @@ export const reasons: readonly Reason[] = [
     why:
       "The exported program takes the bits of floats as int32, which WebGL keeps in float32: 24 " +
       "of the 32 bits are left.",
+  },
+  {
+    cases: ["stop_gradient/"],
+    why:
+      "Exported programs do not hold `stop_gradient`: JAX leaves it out of what it compiles, so " +
+      "nobody can tell from the artifact where a derivative should stop.",
+  },
+  {
+    cases: [
+      "gather/003",
+      "gather/006",
+      "gather/007",
+      "gather/144",
+      "gather/149",
+      "gather/150",
+      "gather/152",
+    ],
+    why:
+      "JAX exports the modes `clip` and `promise_in_bounds` as the same operation. It is taken as " +
+      "`clip`, whose gradient goes to the nearest element; JAX's for indices that break the " +
+      "promise goes nowhere.",
+  },
+  {
+    cases: ["eigh/003", "eigh/004", "eigh/009"],
+    why:
+      "The program passes one triangle only, and JAX's own derivative takes the matrix for " +
+      "symmetric: its point is another one than that of the recorded result, so that the signs of " +
+      "the vectors, which are free, are not known.",
+  },
+  {
+    cases: ["digamma/001"],
+    why: "JAX's zeta function of negative arguments is far off at four of the 400 points.",
+  },
+  {
+    cases: ["random_gamma/001"],
+    why:
+      "The exported sampler is a loop; the derivative that JAX gives it by a rule of its own is " +
+      "not in the artifact.",
+  },
+  {
+    cases: ["integer_pow/016", "pow/006"],
+    why:
+      "Inner results beyond the range of float16 are infinite in JAX, which rounds each of them; " +
+      "short floats are computed in float32 here.",
   },
 ];
 
