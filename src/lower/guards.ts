@@ -73,8 +73,7 @@ export function guardShapes(
   for (const { input, axes } of checked) {
     const [axis, ...others] = axes;
     if (axis === undefined || !guards.isUsed(input)) continue;
-    if (others.length > 0) guards.splitEach(input, axes);
-    else guards.reshape(input, names);
+    if (others.length > 0 || !guards.reshape(input, names)) guards.splitEach(input, axes);
   }
   const [first] = inputs;
   if (first !== undefined) {
@@ -109,12 +108,17 @@ class Guards {
     this.#own.add(guard.node);
   }
 
-  /** One size is checked by the number of elements. */
-  reshape(input: Tensor, checked: ReadonlySet<string>): void {
+  /**
+   * One size is checked by the number of elements, where a tensor tells the whole shape: to put one
+   * together would take more nodes than a split.
+   */
+  reshape(input: Tensor, checked: ReadonlySet<string>): boolean {
     const { dtype, shape } = input;
-    const sizes = this.#shapeOfEqual(input, checked) ?? this.tf.shapeVector(shape);
+    const sizes = this.#shapeOfEqual(input, checked);
+    if (sizes === null) return false;
     const guard = this.core.emitOne("Reshape", [this.#current(input), sizes], {}, { dtype, shape });
     this.#replace(input, guard);
+    return true;
   }
 
   /** The shape of a tensor that has the sizes of the input and is made from unchecked inputs. */
