@@ -28,8 +28,15 @@ export function inspectModel(path: string, options: InspectCommandOptions): void
 type Description = ReturnType<typeof describeModel>;
 
 function describeModel(path: string, model: ModelDescription) {
-  const { inputs, outputs, allInputs, needsAsync, constraints } = interfaceOf(model);
-  const leaf = ({ name, dtype, shape }: SignatureLeaf) => ({ name, dtype, shape });
+  const { inputs, outputs, allInputs, needsAsync, constraints, inputKeys, outputKeys } =
+    interfaceOf(model);
+  const leaves = (all: readonly SignatureLeaf[], keys: readonly (readonly string[])[]) =>
+    all.map(({ name, dtype, shape }, index) => ({
+      name,
+      dtype,
+      shape,
+      tensors: keys[index] ?? [],
+    }));
   const { metadata, json } = model;
   const warnings = metadata?.warnings;
   return {
@@ -40,8 +47,8 @@ function describeModel(path: string, model: ModelDescription) {
     source: metadata?.source ?? null,
     backends: metadata?.backends ?? null,
     execute: needsAsync ? "executeAsync" : "execute",
-    inputs: inputs.map(leaf),
-    outputs: outputs.map(leaf),
+    inputs: leaves(inputs, inputKeys),
+    outputs: leaves(outputs, outputKeys),
     parameters: allInputs.length - inputs.length,
     constraints,
     weights: model.weights.map(({ name, dtype, shape }) => ({
@@ -69,7 +76,14 @@ function nodeCounts(model: ModelDescription): ReadonlyMap<string, number> {
 
 function printModel(model: Description): void {
   const rows = (leaves: Description["inputs"]): string[] =>
-    table(leaves.map(({ name, dtype, shape }) => [name, `${dtype}[${shape.join(",")}]`]));
+    table(
+      leaves.map(({ name, dtype, shape, tensors }) => [
+        name,
+        `${dtype}[${shape.join(",")}]`,
+        // Complex values, and uint32 where it may run on a GPU, cross the border in two parts.
+        ...(tensors.length > 1 ? [`as ${tensors.join(" and ")}`] : []),
+      ]),
+    );
   const weights = model.weights.map(({ name, dtype, shape, bytes }) => [
     name,
     `${dtype}[${shape.join(",")}]`,
