@@ -88,7 +88,7 @@ function chosenCases(
   const unknown = only.filter((name) => !cases.some((named) => fits(name, named)));
   if (unknown.length > 0) {
     const groups = [...new Set(cases.map(({ group }) => group))];
-    throw new Jax2TfjsError("no-such-group", `there is no group ${unknown.join(", ")}`, {
+    throw new Jax2TfjsError("no-such-group", `there is no group or case ${unknown.join(", ")}`, {
       fix: `groups are ${groups.join(", ")}`,
     });
   }
