@@ -6,10 +6,10 @@ import { parseDim, symbolicScope, type Dim } from "../../src/ir/dims.js";
 import { shapedArray, type ShapedArray } from "../../src/ir/aval.js";
 import type { ClosedJaxpr } from "../../src/ir/jaxpr.js";
 import type { Ops } from "../../src/ir/ops.js";
-import type { GatherParams, GatherScatterMode, ScatterParams } from "../../src/ir/params.js";
 import { batchProgram, jvpProgram, vjpProgram } from "../../src/transform/index.js";
 import { describeOnBackend } from "../support/backends.js";
 import { expectAgrees } from "../support/compare.js";
+import { randomIndexing, type Indexing } from "./indexing.js";
 import { at, build } from "./programs.js";
 import {
   checkAdjoint,
@@ -22,91 +22,13 @@ import {
 
 type Kind = Parameters<Ops["scatter"]>[0];
 
-/** A gather, and the scatter with the same dimension numbers. */
-interface Indexing {
-  readonly operand: readonly number[];
-  readonly indices: readonly number[];
-  readonly windows: readonly number[];
-  readonly gather: GatherParams;
-  readonly scatter: ScatterParams;
-}
-
-/** Random dimension numbers; `single`: one window for each batch element. */
-function randomIndexing(seed: number, single = false): Indexing {
+/** Dimension numbers of an example; `single`: one window for each batch element. */
+function indexingOf(seed: number, single = false): Indexing {
   const random = randomSource(seed);
-  const below = (count: number): number =>
-    Math.min(count - 1, Math.floor(((random() + 1) / 2) * count));
-  const shuffled = (count: number): readonly number[] => {
-    const list = Array.from({ length: count }, (_, index) => index);
-    for (let last = count - 1; last > 0; last--) {
-      const other = below(last + 1);
-      [list[last], list[other]] = [at(list, other), at(list, last)];
-    }
-    return list;
-  };
-  const sorted = (list: readonly number[]): readonly number[] => list.toSorted((a, b) => a - b);
-  const rank = 1 + below(4);
-  const operand = Array.from({ length: rank }, () => 1 + below(5));
-  const axes = shuffled(rank);
-  const batchCount = below(Math.min(rank, 3));
-  const operandBatching = sorted(axes.slice(0, batchCount));
-  const others = axes.slice(batchCount);
-  const map = others.slice(0, 1 + below(others.length));
-  const collapsed = sorted(others.filter(() => random() < 0));
-  const sizes = operand.map((dim, axis) =>
-    operandBatching.includes(axis) || collapsed.includes(axis) ? 1 : 1 + below(dim),
+  return randomIndexing(
+    (count) => Math.min(count - 1, Math.floor(((random() + 1) / 2) * count)),
+    single,
   );
-  const freeCount = below(3);
-  const places = shuffled(batchCount + freeCount);
-  const paired = places.slice(0, batchCount);
-  const leading = places.map((place) => {
-    const index = paired.indexOf(place);
-    return index < 0 ? 0 : at(operand, at(operandBatching, index));
-  });
-  const placeSizes = Array.from({ length: places.length }, (_, place) => {
-    const own = at(leading, places.indexOf(place));
-    if (own > 0) return own;
-    return single ? 1 : 1 + below(3);
-  });
-  const windowDims = sizes.filter(
-    (_, axis) => !operandBatching.includes(axis) && !collapsed.includes(axis),
-  );
-  const offset = sorted(shuffled(windowDims.length + places.length).slice(0, windowDims.length));
-  const modes: readonly GatherScatterMode[] = ["clip", "fill"];
-  const mode = at(modes, seed % 2);
-  const flags = { indices_are_sorted: false, unique_indices: false, mode };
-  let [window, place] = [0, 0];
-  const windows = Array.from({ length: windowDims.length + places.length }, (_, axis) =>
-    offset.includes(axis) ? at(windowDims, window++) : at(placeSizes, place++),
-  );
-  return {
-    operand,
-    indices: [...placeSizes, map.length],
-    windows,
-    gather: {
-      dimension_numbers: {
-        offset_dims: offset,
-        collapsed_slice_dims: collapsed,
-        start_index_map: map,
-        operand_batching_dims: operandBatching,
-        start_indices_batching_dims: paired,
-      },
-      slice_sizes: sizes,
-      fill_value: null,
-      ...flags,
-    },
-    scatter: {
-      dimension_numbers: {
-        update_window_dims: offset,
-        inserted_window_dims: collapsed,
-        scatter_dims_to_operand_dims: map,
-        operand_batching_dims: operandBatching,
-        scatter_indices_batching_dims: paired,
-      },
-      update_jaxpr: null,
-      ...flags,
-    },
-  };
 }
 
 const f32 = (shape: readonly Dim[]): ShapedArray => shapedArray("float32", shape);
@@ -175,13 +97,13 @@ describeOnBackend("cpu", () => {
   describe("gather", () => {
     it.each(seeds)("derivatives, example %i", async (seed) => {
       const random = randomSource(seed);
-      const program = gatherProgram(randomIndexing(seed));
+      const program = gatherProgram(indexingOf(seed));
       await checkAdjoint(program, randomLike(program.jaxpr.invars, random), 0, random);
     });
 
     it.each(seeds)("batches, example %i", async (seed) => {
       const random = randomSource(seed);
-      const program = gatherProgram(randomIndexing(seed));
+      const program = gatherProgram(indexingOf(seed));
       const pulled = vjpProgram(program, [true, false]).program;
       for (const each of [program, pulled]) {
         const args = randomLike(each.jaxpr.invars, random);
@@ -196,7 +118,7 @@ describeOnBackend("cpu", () => {
   describe.each(kinds)("scatter %s", (kind) => {
     // Products have derivatives where no element is multiplied twice.
     const example = (seed: number): ClosedJaxpr =>
-      scatterProgram(kind, randomIndexing(seed, kind === "mul"));
+      scatterProgram(kind, indexingOf(seed, kind === "mul"));
 
     it.each(seeds)("derivatives, example %i", async (seed) => {
       const random = randomSource(seed);
