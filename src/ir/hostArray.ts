@@ -156,7 +156,7 @@ export function valuesOf(array: HostArray): HostValues {
     case "uint32":
     case "key<fry>":
     case "key<rbg>":
-    case "key<unsafe_rbg>":
+    case "key<urbg>":
       return typedView(Uint32Array, bytes);
     case "int64":
       return typedView(BigInt64Array, bytes);
@@ -373,4 +373,12 @@ export function isHostArray(value: unknown): value is HostArray {
     value !== null &&
     (value as { bytes?: unknown }).bytes instanceof Uint8Array
   );
+}
+
+/** True for arrays of the same dtype and shape with the same bytes. */
+export function arrayEquals(left: HostArray, right: HostArray): boolean {
+  if (left.dtype !== right.dtype || left.shape.join() !== right.shape.join()) return false;
+  const isShared =
+    left.bytes.buffer === right.bytes.buffer && left.bytes.byteOffset === right.bytes.byteOffset;
+  return isShared || left.bytes.every((byte, index) => byte === right.bytes[index]);
 }

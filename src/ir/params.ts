@@ -2,7 +2,9 @@
  * What the parameters of an equation may hold: plain data, sizes, and programs (`jaxpr`). Keys are
  * JAX's own (`dimension_numbers`, `axes`), so that printed jaxprs read like JAX's.
  */
+import type { ShapedArray } from "./aval.js";
 import type { Dim, DimExpr } from "./dims.js";
+import type { HostGraph } from "./hostGraph.js";
 import type { HostArray } from "./hostArray.js";
 import type { ClosedJaxpr } from "./jaxpr.js";
 
@@ -31,10 +33,17 @@ export class LazyProgram {
 export class HostFunction {
   readonly name: string;
   readonly call: (inputs: readonly unknown[]) => readonly unknown[];
+  /** What it computes for arguments of these types, as nodes of a graph. */
+  readonly graph: (inputs: readonly ShapedArray[]) => HostGraph;
 
-  constructor(name: string, call: (inputs: readonly unknown[]) => readonly unknown[]) {
+  constructor(
+    name: string,
+    call: (inputs: readonly unknown[]) => readonly unknown[],
+    graph: (inputs: readonly ShapedArray[]) => HostGraph,
+  ) {
     this.name = name;
     this.call = call;
+    this.graph = graph;
   }
 }
 

@@ -101,6 +101,8 @@ export interface Tf {
   constant(values: ArrayLike<number>, dtype: TfDtype, shape: readonly number[]): Tensor;
   /** A constant array captured by the program; large ones become named weights. */
   array(value: HostArray): Tensor;
+  /** An array that belongs to the program's parameters: a weight of its own under this name. */
+  weight(name: string, value: HostArray): Tensor;
   fill(shape: Shape, value: number | boolean, dtype: TfDtype): Tensor;
   /** int32 scalar holding the size. */
   dim(dim: Dim): Tensor;

@@ -11,6 +11,7 @@ import { isStaticShape } from "../ir/dims.js";
 import { isDType, isFloat } from "../ir/dtypes.js";
 import { HostFunction } from "../ir/params.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
+import { hostGraph, tensorDtype } from "./kernels/hostGraph.js";
 import { asValue, fromValue, o } from "../trace/trace.js";
 
 /** A function of tfjs: tensors in, one tensor or a list of them out. */
@@ -19,6 +20,8 @@ export type TfjsFunction = (...tensors: tf.Tensor[]) => tf.Tensor | tf.Tensor[];
 /** What `callTfjs` needs of a `GraphModel`. */
 export interface TfjsModel {
   predict(inputs: tf.Tensor[]): tf.Tensor | tf.Tensor[] | tf.NamedTensorMap;
+  /** Weights by name, as a `GraphModel` has them: they keep their names when saved. */
+  readonly weights?: unknown;
 }
 
 export interface CallTfjsOptions {
@@ -37,6 +40,30 @@ function modelResults(result: ReturnType<TfjsModel["predict"]>): tf.Tensor[] {
   return Array.isArray(result) ? result : Object.values(result);
 }
 
+/** Names of a model's weights, by the data of their tensors. */
+function weightNames(f: TfjsFunction | TfjsModel): ReadonlyMap<object, string> {
+  const names = new Map<object, string>();
+  if (typeof f === "function" || typeof f.weights !== "object" || f.weights === null) return names;
+  for (const [name, tensors] of Object.entries(f.weights)) {
+    for (const tensor of listOf<unknown>(tensors)) {
+      if (tensor instanceof tf.Tensor) names.set(tensor.dataId, name);
+    }
+  }
+  return names;
+}
+
+/** A function of tensors as the parameter of an equation. */
+function hostFunction(
+  name: string,
+  run: (tensors: readonly tf.Tensor[]) => readonly tf.Tensor[],
+  names: ReadonlyMap<object, string>,
+): HostFunction {
+  // callTfjs makes functions of tensors only.
+  const call = (tensors: readonly unknown[]): readonly tf.Tensor[] =>
+    run(tensors as readonly tf.Tensor[]);
+  return new HostFunction(name, call, (inputs) => hostGraph(name, run, inputs, names));
+}
+
 /** The types of the results for arguments of these types. */
 function outputTypes(call: HostFunction, inputs: readonly ShapedArray[]): readonly ShapedArray[] {
   let types: readonly ShapedArray[] = [];
@@ -49,7 +76,7 @@ function outputTypes(call: HostFunction, inputs: readonly ShapedArray[]): readon
           "give outputShapeDtype",
         );
       }
-      return tf.zeros([...shape], dtype === "float32" || dtype === "bool" ? dtype : "int32");
+      return tf.zeros([...shape], tensorDtype(dtype));
     });
     const results = call.call(zeros) as readonly tf.Tensor[];
     types = results.map(({ shape, dtype }): ShapedArray => {
@@ -72,9 +99,12 @@ function requireTensors(name: string, results: readonly unknown[]): readonly tf.
 }
 
 /** The pull-back by tfjs's own gradient: the arguments, then a cotangent per result. */
-function backwards(forward: HostFunction, count: number): HostFunction {
-  return new HostFunction(`grad(${forward.name})`, (all) => {
-    const tensors = all as readonly tf.Tensor[];
+function backwards(
+  forward: HostFunction,
+  count: number,
+  names: ReadonlyMap<object, string>,
+): HostFunction {
+  const pullBack = (tensors: readonly tf.Tensor[]): readonly tf.Tensor[] => {
     const [inputs, cotangents] = [tensors.slice(0, count), tensors.slice(count)];
     const active = inputs.filter(({ dtype }) => dtype === "float32");
     const total = (...floats: tf.Tensor[]): tf.Tensor => {
@@ -89,7 +119,8 @@ function backwards(forward: HostFunction, count: number): HostFunction {
       );
     };
     return tf.grads(total)([...active]);
-  });
+  };
+  return hostFunction(`grad(${forward.name})`, pullBack, names);
 }
 
 /**
@@ -98,8 +129,12 @@ function backwards(forward: HostFunction, count: number): HostFunction {
  * registered (`@tensorflow/tfjs` does); forward derivatives and `vmap` are refused.
  *
  * @returns a function of arrays that gives the one result, or a list of several
- * @throws Jax2TfjsError when traced: `call-tfjs` where the results' types are not known; when saved:
- * `no-tfjs-rule`
+ * Saved, its operations become nodes of the graph, and its variables and the model's weights become
+ * weights under their names. So what it does must be tensor operations, the same each time: no
+ * values read in JavaScript, no random numbers of tfjs.
+ *
+ * @throws Jax2TfjsError `call-tfjs`: when traced, where the results' types are not known; when
+ * saved, for what no graph model holds
  *
  * JAX's counterpart was `jax2tf.call_tf`.
  */
@@ -108,11 +143,13 @@ export function callTfjs(
   { outputShapeDtype }: CallTfjsOptions = {},
 ): (...args: ArrayLike[]) => ArrayValue | ArrayValue[] {
   const name = typeof f === "function" ? nameOf(f) : "GraphModel";
-  const forward = new HostFunction(name, (tensors) => {
-    const args = [...(tensors as readonly tf.Tensor[])];
-    const results = typeof f === "function" ? listOf(f(...args)) : modelResults(f.predict(args));
+  const names = weightNames(f);
+  const run = (tensors: readonly tf.Tensor[]): readonly tf.Tensor[] => {
+    const results =
+      typeof f === "function" ? listOf(f(...tensors)) : modelResults(f.predict([...tensors]));
     return requireTensors(name, results);
-  });
+  };
+  const forward = hostFunction(name, run, names);
   const bind = (
     call: HostFunction,
     types: readonly ShapedArray[],
@@ -137,7 +174,7 @@ export function callTfjs(
       const isActive = types.map(({ dtype }) => isFloat(dtype));
       const floats = types.filter((_, index) => isActive[index] === true);
       const given = cotangents.filter((cotangent) => cotangent.dtype !== "float0");
-      const results = bind(backwards(forward, args.length), floats, [...args, ...given]);
+      const results = bind(backwards(forward, args.length, names), floats, [...args, ...given]);
       let next = 0;
       return isActive.map((active) => (active ? results[next++] : null));
     },

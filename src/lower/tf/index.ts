@@ -2,7 +2,8 @@
  * Puts the node builder together: the object that tfjs rules call `tf`.
  */
 import type { ClosedJaxpr } from "../../ir/jaxpr.js";
-import type { GraphValue, Tensor, Tf } from "../../ir/tf.js";
+import { arrayEquals, type HostArray } from "../../ir/hostArray.js";
+import type { GraphValue, Tensor, Tf, TfDtype } from "../../ir/tf.js";
 import { JaxprBuilder } from "../../ir/builder.js";
 import { canonicalBytes } from "../arrays.js";
 import { createOps } from "../../lax/ops.js";
@@ -50,6 +51,13 @@ export function createTf({ core, variable, lower }: TfOptions): Tf {
     return call(builder.build(build(o, variables)), inputs);
   };
 
+  /** Weights of functions of tfjs: several calls share them. */
+  const weights = new Map<string, readonly (readonly [HostArray, Tensor])[]>();
+  const tensorDtype = ({ dtype }: HostArray): TfDtype => {
+    const held = tfDtypeOf(dtype);
+    if (held !== null && held !== "complex64") return held;
+    throw core.error("unsupported-constant", `no tensor holds a constant of ${dtype}`);
+  };
   const tf: Tf = {
     backends: core.backends,
     exactIntegers: [...core.backends].every((backend) => exactBackends.has(backend)),
@@ -64,11 +72,16 @@ export function createTf({ core, variable, lower }: TfOptions): Tf {
     call,
     inline,
     constant: (values, dtype, shape): Tensor => core.numbers(values, dtype, shape),
+    weight: (name, array) => {
+      const dtype = tensorDtype(array);
+      const known = weights.get(name)?.find(([other]) => arrayEquals(other, array));
+      if (known !== undefined) return known[1];
+      const weight = core.parameter(name, dtype, array.shape, { read: () => array });
+      weights.set(name, [...(weights.get(name) ?? []), [array, weight]]);
+      return weight;
+    },
     array: (array) => {
-      const dtype = tfDtypeOf(array.dtype);
-      if (dtype === null || dtype === "complex64") {
-        throw core.error("unsupported-constant", `no tensor holds a constant of ${array.dtype}`);
-      }
+      const dtype = tensorDtype(array);
       return core.constant(canonicalBytes(array, dtype), dtype, "constant");
     },
     node: (op, inputs, attrs, outs) => core.emit(op, inputs, attrs, outs),
