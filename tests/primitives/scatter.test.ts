@@ -160,6 +160,20 @@ describeOnBackend("cpu", () => {
     );
   });
 
+  it("the operand stays as it is", async () => {
+    // The kernel of the cpu backend writes into its argument.
+    const unique = params({}, { unique_indices: true });
+    const closed = program([f32([3, 2]), i32([1, 1]), f32([1, 2])], (builder, inputs) =>
+      builder.bind(scatter, inputs, unique),
+    );
+    const operand = tf.zeros([3, 2]);
+    const inputs = [operand, tf.tensor([1], [1, 1], "int32"), tf.ones([1, 2])];
+    const [result] = await run(lowered(closed, ["cpu"]), inputs);
+    expect(Array.from(result ?? [])).toEqual([0, 0, 1, 1, 0, 0]);
+    expect(Array.from(operand.dataSync())).toEqual([0, 0, 0, 0, 0, 0]);
+    tf.dispose(inputs);
+  });
+
   it("products of many repeated rows", async () => {
     const indices = [...many.slice(0, 6), ...many.slice(0, 6), ...many.slice(0, 6)];
     for (const constant of [false, true]) {

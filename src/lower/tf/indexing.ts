@@ -76,7 +76,11 @@ export function indexingOps(
     if (x.dtype !== "bool") {
       if (core.targets("webgl")) return selectScattered(x, indices, updates);
       const output = { dtype: x.dtype, shape: x.shape };
-      return core.emitOne("TensorScatterUpdate", [x, indices, updates], {}, output);
+      // The cpu kernel writes into its argument, which may be a weight, or a tensor of the user's.
+      const target = core.targets("cpu")
+        ? core.emitOne("Mul", [x, core.numbers([1], x.dtype, [])], {}, output)
+        : x;
+      return core.emitOne("TensorScatterUpdate", [target, indices, updates], {}, output);
     }
     // TensorScatterUpdate on bool aborts on wasm.
     const asInt = (tensor: Tensor): Tensor => elementwise.cast(tensor, "int32");

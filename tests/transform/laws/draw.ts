@@ -124,7 +124,9 @@ export class Draw {
   /** Some of the numbers below `count`, at least `least` of them, in ascending order. */
   subset(count: number, least = 0): readonly number[] {
     const size = this.int(least, count);
-    return this.permutation(count).slice(0, size).toSorted((a, b) => a - b);
+    return this.permutation(count)
+      .slice(0, size)
+      .toSorted((a, b) => a - b);
   }
 }
 
@@ -182,7 +184,9 @@ export function distinct(
     const order = upTo(count)
       .map((index) => [random(), index] as const)
       .sort(([a], [b]) => a - b);
-    return order.map(([, index]) => offset + (index - Math.floor(count / 2)) * step + 0.02 * random());
+    return order.map(
+      ([, index]) => offset + (index - Math.floor(count / 2)) * step + 0.02 * random(),
+    );
   };
   return { dtype, shape, sample };
 }

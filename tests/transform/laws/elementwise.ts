@@ -94,9 +94,7 @@ const oneArgument =
     const dtype = drawDType(draw, domain);
     const { tolerance, smooth, integers: range = [0, 0] } = domain;
     const inputs =
-      dtype === "integer"
-        ? [integerInput(draw, shape, range)]
-        : [argument(domain, dtype, shape)];
+      dtype === "integer" ? [integerInput(draw, shape, range)] : [argument(domain, dtype, shape)];
     return {
       inputs,
       ...(tolerance === undefined ? {} : { tolerance }),
@@ -330,9 +328,7 @@ export const elementwise: Generators = {
   ...Object.fromEntries(
     Object.entries(functions).map(([name, domain]) => [name, oneArgument(domain)]),
   ),
-  ...Object.fromEntries(
-    ["eq", "ge", "gt", "le", "lt", "ne"].map((name) => [name, compared]),
-  ),
+  ...Object.fromEntries(["eq", "ge", "gt", "le", "lt", "ne"].map((name) => [name, compared])),
   ...Object.fromEntries(["eq_to", "le_to", "lt_to"].map((name) => [name, compared])),
   ...Object.fromEntries(["and", "or", "xor"].map((name) => [name, bitwise(true)])),
   ...Object.fromEntries(

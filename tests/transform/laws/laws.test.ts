@@ -8,30 +8,41 @@ import { describeOnBackend } from "../../support/backends.js";
 import { Laws } from "./checks.js";
 import { Draw, type Generator, type Generators } from "./draw.js";
 import { elementwise } from "./elementwise.js";
+import { contractions } from "./contractions.js";
+import { gathers } from "./gathers.js";
 import { structure } from "./structure.js";
 import { reductions } from "./reductions.js";
 
 const numRuns = Number(process.env.JAX2TFJS_PROPERTY_RUNS ?? 6);
 const seed = Number(process.env.JAX2TFJS_PROPERTY_SEED ?? 1);
 
-const generators: Generators = { ...elementwise, ...structure, ...reductions };
+const generators: Generators = {
+  ...elementwise,
+  ...structure,
+  ...reductions,
+  ...contractions,
+  ...gathers,
+};
 const only = process.env.ONLY?.split(",");
 
 describeOnBackend("cpu", () => {
-  it.each(Object.entries(generators).filter(([n]) => !only || only.includes(n)))("%s", (name, generator) => {
-    const primitive = registry.get(name);
-    if (primitive === undefined) throw new Error("no such primitive");
-    const t0 = performance.now();
-    try {
-    fc.assert(
-      fc.property(fc.gen(), (value) => {
-        const draw = new Draw(value);
-        new Laws(primitive, generator(draw), draw).check();
-      }),
-      { seed, numRuns, interruptAfterTimeLimit: 20_000 },
-    );
-    } finally {
-    console.log(name, Math.round(performance.now() - t0));
-    }
-  });
+  it.each(Object.entries(generators).filter(([n]) => !only || only.includes(n)))(
+    "%s",
+    (name, generator) => {
+      const primitive = registry.get(name);
+      if (primitive === undefined) throw new Error("no such primitive");
+      const t0 = performance.now();
+      try {
+        fc.assert(
+          fc.property(fc.gen(), (value) => {
+            const draw = new Draw(value);
+            new Laws(primitive, generator(draw), draw).check();
+          }),
+          { seed, numRuns, interruptAfterTimeLimit: 20_000 },
+        );
+      } finally {
+        console.log(name, Math.round(performance.now() - t0));
+      }
+    },
+  );
 });

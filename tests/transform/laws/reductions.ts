@@ -23,7 +23,10 @@ const sums: Generator = (draw) => {
   const dtype = draw.pick(["float32", "complex64", "int32", "uint8"] as const);
   const isInteger = dtype === "int32" || dtype === "uint8";
   const input = isInteger ? integers(shape, 0, 90, dtype) : floats(shape, -1, 1, dtype);
-  return { inputs: [input], params: { axes: draw.permutation(shape.length).slice(0, draw.int(0, shape.length)) } };
+  return {
+    inputs: [input],
+    params: { axes: draw.permutation(shape.length).slice(0, draw.int(0, shape.length)) },
+  };
 };
 
 const products: Generator = (draw) => {
@@ -123,7 +126,9 @@ export function scalarProgram(
   body: (o: Ops, left: readonly Value[], right: readonly Value[]) => readonly Value[],
 ): ClosedJaxpr {
   const avals = [...dtypes, ...dtypes].map((dtype) => shapedArray(dtype, []));
-  return build(avals, (o, args) => body(o, args.slice(0, dtypes.length), args.slice(dtypes.length)));
+  return build(avals, (o, args) =>
+    body(o, args.slice(0, dtypes.length), args.slice(dtypes.length)),
+  );
 }
 
 /** Associative computations: products, sums, and products of dual numbers. */

@@ -57,7 +57,8 @@ const reshaping: Generator = (draw) => {
   const shape = draw.shapeOrEmpty(0, 4);
   // The same sizes in another order, some joined, and ones between them.
   const sizes = draw.permutation(shape.length).map((axis) => shape[axis] ?? 1);
-  const joined = sizes.length > 1 && draw.bool() ? [sizeOf(sizes.slice(0, 2)), ...sizes.slice(2)] : sizes;
+  const joined =
+    sizes.length > 1 && draw.bool() ? [sizeOf(sizes.slice(0, 2)), ...sizes.slice(2)] : sizes;
   const newSizes = draw.bool() ? joined.toSpliced(draw.int(0, joined.length), 0, 1) : joined;
   const dimensions = draw.oneIn(4) ? draw.permutation(shape.length) : null;
   return { inputs: [anyArray(draw, shape)], params: { new_sizes: newSizes, dimensions } };
