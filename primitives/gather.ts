@@ -191,6 +191,7 @@ function placeMask(tf: Tf, mask: Tensor, offsetDims: readonly number[], rank: nu
 
 export const gather = definePrimitive<GatherParams>({
   name: "gather",
+  traits: { keys: true },
   abstractEval: (inputs, params) => {
     checkCount("gather", inputs, 2);
     const x = at(inputs, 0);
@@ -220,7 +221,7 @@ export const gather = definePrimitive<GatherParams>({
     if (params.mode !== "fill") return [gathered];
     const components = componentsOf(operand, params, plan.layout.indexed);
     const { offset_dims } = params.dimension_numbers;
-    const inside = startsInBounds(tf, starts, components);
+    const inside = startsInBounds(tf, starts, components, unsigned);
     const mask = placeMask(tf, inside, offset_dims, out.shape.length);
     const fill = fillValue(x.aval.dtype, params.fill_value);
     if (isComplex(out.dtype)) {

@@ -93,16 +93,27 @@ export function flattenStarts(
 }
 
 /** Bool tensor: true for start vectors whose whole window lies in bounds. */
-export function startsInBounds(tf: Tf, starts: Tensor, components: readonly Component[]): Tensor {
+export function startsInBounds(
+  tf: Tf,
+  starts: Tensor,
+  components: readonly Component[],
+  unsigned = false,
+): Tensor {
   const shape = starts.shape.slice(0, -1);
-  if (components.length === 0) return tf.fill(shape, true, "bool");
+  const [first] = components;
+  if (first === undefined) return tf.fill(shape, true, "bool");
   // An unsigned index above 2^31 looks negative, and is out of bounds either way.
+  if (components.length === 1) {
+    // The limited index is there anyway, for the gather itself.
+    const index = tf.reshape(starts, shape);
+    const last = subDims(first.size, first.window);
+    return tf.binary("Equal", index, clampIndex(tf, index, last, unsigned));
+  }
   const inside = tf.binary(
     "LogicalAnd",
     tf.binary("GreaterEqual", starts, tf.scalar(0, "int32")),
     tf.binary("LessEqual", starts, lastStarts(tf, components)),
   );
-  if (components.length === 1) return tf.reshape(inside, shape);
   return tf.reduce("All", inside, [shape.length]);
 }
 

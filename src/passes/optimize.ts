@@ -4,6 +4,9 @@
  */
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import { inlineCalls, removeUnused, shareEqual } from "../ir/cleanup.js";
+import { carryKeys } from "./carryKeys.js";
+import { boundsRows } from "./bounds.js";
+import { gatherRows, pickOne } from "./constantGather.js";
 import { expandEquations } from "./expand.js";
 import { foldConstants } from "./fold.js";
 import { recogniseFunctions } from "./probe.js";
@@ -13,6 +16,7 @@ import { joinProducts } from "./products.js";
 import { recoverMirrorPad } from "./mirror.js";
 import { joinSlices } from "./slices.js";
 import { simplifyRows } from "./simplify.js";
+import { spreadRows } from "./spread.js";
 import { spectraRows, windowedProduct } from "./spectra.js";
 import { unrollLoops } from "./unroll.js";
 
@@ -22,13 +26,30 @@ export interface OptimizeOptions {
   readonly unrollBudget?: number;
 }
 
+/** Rounds of simplification at most: each may make room for the next. */
+const maxRounds = 4;
+
+const exactRows = [foldConstants, ...boundsRows, ...simplifyRows, ...gatherRows, ...spreadRows];
+
+/** Applies exact rewrites until nothing changes any more. */
+function simplifyFully(program: ClosedJaxpr): ClosedJaxpr {
+  let current = program;
+  for (let round = 0; round < maxRounds; round++) {
+    const next = shareEqual(removeUnused(rewriteProgram(current, exactRows)));
+    const isSame = next.jaxpr.equations.length === current.jaxpr.equations.length;
+    current = next;
+    if (isSame && round > 0) break;
+  }
+  return current;
+}
+
 /** Passes over a program; the result computes the same. */
 export function optimize(program: ClosedJaxpr, options: OptimizeOptions): ClosedJaxpr {
-  const inlined = removeUnused(inlineCalls(expandEquations(program)));
+  const inlined = removeUnused(inlineCalls(expandEquations(carryKeys(program))));
   if (options.level === "required") return inlined;
   const folded = removeUnused(rewriteProgram(inlined, [foldConstants]));
   const unrolled = unrollLoops(folded, options.unrollBudget);
-  const simplified = rewriteProgram(inlineCalls(unrolled), [foldConstants, ...simplifyRows]);
+  const simplified = simplifyFully(inlineCalls(unrolled));
   const shared = shareEqual(removeUnused(simplified));
   const recognised = removeUnused(rewriteProgram(shared, [recogniseFunctions()]));
   const rows = [...recoverRows, recoverMirrorPad, ...spectraRows];
@@ -37,5 +58,6 @@ export function optimize(program: ClosedJaxpr, options: OptimizeOptions): Closed
     shareEqual(rewriteProgram(recovered, [...simplifyRows, windowedProduct])),
   );
   const joined = joinSlices(joinProducts(simple));
-  return removeUnused(shareEqual(rewriteProgram(joinProducts(joined), simplifyRows)));
+  const last = [...simplifyRows, pickOne];
+  return removeUnused(shareEqual(rewriteProgram(joinProducts(joined), last)));
 }
