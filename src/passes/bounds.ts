@@ -270,7 +270,12 @@ const knownLogic: Row = {
     }
     if (name === "select_n") {
       const [, first, ...others] = equation.inputs;
-      return first !== undefined && others.every((other) => other === first) ? fits(first) : null;
+      if (first === undefined) return null;
+      if (others.every((other) => other === first)) return fits(first);
+      const [second] = others;
+      const opposite = match.made(x, "not");
+      if (second === undefined || opposite === undefined || x.aval.dtype !== "bool") return null;
+      return [o.selectN(inputAt(opposite, 0), second, first)];
     }
     const y = inputAt(equation, 1);
     const [left, right] = [match.scalar(x), match.scalar(y)];

@@ -2,7 +2,15 @@
  * Gathers from places that are known, or that repeat: slices, and smaller gathers that are spread
  * out afterwards. Part of the rows of `optimize`.
  */
-import { boundsOf, dimEquals, shapeEquals, subDims, type Dim, type Shape } from "../ir/dims.js";
+import {
+  addDims,
+  boundsOf,
+  dimEquals,
+  shapeEquals,
+  subDims,
+  type Dim,
+  type Shape,
+} from "../ir/dims.js";
 import { elementCount, toNumbers, type HostArray } from "../ir/hostArray.js";
 import { isInteger } from "../ir/dtypes.js";
 import type { Equation } from "../ir/jaxpr.js";
@@ -232,9 +240,11 @@ function cutOut(
   params: GatherParams,
   out: Shape,
 ): readonly Value[] {
-  const limits = ranges.map(({ start, count, step }): Dim => {
-    if (typeof count !== "number") return count;
-    return start + (count - 1) * step + 1;
+  const limits = ranges.map(({ start, count, step }, axis): Dim => {
+    if (typeof count !== "number") return addDims(count, start);
+    const size = x.aval.shape[axis];
+    const limit = start + count * step;
+    return typeof size === "number" ? Math.min(size, limit) : limit - step + 1;
   });
   const steps = ranges.map(({ step }) => step);
   const isDense = steps.every((step) => step === 1);
@@ -329,45 +339,5 @@ function checksBounds(
   );
   return agrees && match.scalar(inputAt(low, 1)) === 0;
 }
-
-/** One place along one axis, cut out and without the axis: a gather is both in one node. */
-export const pickOne: Row = {
-  name: "pick-one",
-  primitives: ["reshape", "squeeze"],
-  rewrite: (o, equation, match) => {
-    const cut = match.made(inputAt(equation, 0), "slice");
-    if (cut === undefined) return null;
-    const x = inputAt(cut, 0);
-    const { shape } = x.aval;
-    const starts = cut.params.start_indices as readonly Dim[];
-    const limits = cut.params.limit_indices as readonly Dim[];
-    const partial = shape.flatMap((dim, axis) =>
-      starts[axis] === 0 && dimEquals(limits[axis] ?? -1, dim) ? [] : [axis],
-    );
-    const [axis = 0, ...others] = partial;
-    const start = starts[axis];
-    const out = equation.outputs[0]?.aval.shape ?? [];
-    if (partial.length !== 1 || others.length > 0 || typeof start !== "number") return null;
-    if (!dimEquals(limits[axis] ?? 0, start + 1) || !shapeEquals(out, shape.toSpliced(axis, 1))) {
-      return null;
-    }
-    const index = o.broadcastInDim(o.literal(start, "int32"), [1], []);
-    const picked = o.gather(x, index, {
-      dimension_numbers: {
-        offset_dims: out.map((_, position) => position),
-        collapsed_slice_dims: [axis],
-        start_index_map: [axis],
-        operand_batching_dims: [],
-        start_indices_batching_dims: [],
-      },
-      slice_sizes: shape.map((dim, other) => (other === axis ? 1 : dim)),
-      indices_are_sorted: true,
-      unique_indices: true,
-      mode: "clip",
-      fill_value: null,
-    });
-    return [picked];
-  },
-};
 
 export const gatherRows: readonly Row[] = [repeatedIndices, knownPlaces, recoverFill];

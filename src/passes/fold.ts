@@ -88,9 +88,19 @@ function evaluateEquation(
   return foldEquation(equation, inputs);
 }
 
-/** Neither a literal nor a constant: a literal or constant spread to a shape, if it is known. */
+/** A literal spread to a shape, if the atom is known at all. */
 function isSpread(atom: Atom, match: Match): boolean {
-  return atom.kind === "var" && match.constant(atom) === undefined;
+  return atom.kind === "var" && match.scalar(atom) !== undefined;
+}
+
+/** Up to so many numbers put side by side become a constant. */
+const maxShort = 256;
+
+/** A few numbers put side by side, such as the sizes of a shape. */
+function isShort({ primitive, outputs: [output] }: Equation): boolean {
+  const shape = output?.aval.shape ?? [];
+  if (primitive.name !== "concatenate" || !isStaticShape(shape)) return false;
+  return elementCount(shape) <= maxShort;
 }
 
 /** The value of an atom that is a literal, a constant, or one of these spread to a shape. */
@@ -128,7 +138,8 @@ export const foldConstants: Row = {
     }
     // Alone, spread scalars stay spread.
     const { inputs: atoms } = equation;
-    if (atoms.length > 0 && atoms.every((atom) => isSpread(atom, match))) return null;
+    const isUniform = atoms.length > 0 && atoms.every((atom) => isSpread(atom, match));
+    if (isUniform && !isShort(equation)) return null;
     // What is only spread out stays small: the graph broadcasts it for nothing.
     if (spreads(equation)) return null;
     const results = foldEquation(equation, inputs);

@@ -6,9 +6,10 @@ import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import { inlineCalls, removeUnused, shareEqual } from "../ir/cleanup.js";
 import { carryKeys } from "./carryKeys.js";
 import { boundsRows } from "./bounds.js";
-import { gatherRows, pickOne } from "./constantGather.js";
+import { gatherRows } from "./constantGather.js";
 import { expandEquations } from "./expand.js";
 import { foldConstants } from "./fold.js";
+import { pickPlaces } from "./pickOne.js";
 import { recogniseFunctions } from "./probe.js";
 import { recoverRows } from "./recover.js";
 import { rewriteProgram } from "./rewrite.js";
@@ -58,6 +59,6 @@ export function optimize(program: ClosedJaxpr, options: OptimizeOptions): Closed
     shareEqual(rewriteProgram(recovered, [...simplifyRows, windowedProduct])),
   );
   const joined = joinSlices(joinProducts(simple));
-  const last = [...simplifyRows, pickOne];
-  return removeUnused(shareEqual(rewriteProgram(joinProducts(joined), last)));
+  const last = shareEqual(rewriteProgram(joinProducts(joined), simplifyRows));
+  return removeUnused(pickPlaces(removeUnused(last)));
 }

@@ -171,6 +171,26 @@ const transposeOfMoved: Row = {
   },
 };
 
+/** A transposition that only moves sizes of 1 is a reshape, and a reshape of a reshape is one. */
+const plainReshape: Row = {
+  name: "plain-reshape",
+  primitives: ["transpose", "reshape"],
+  rewrite: (o, equation, match) => {
+    const x = inputAt(equation, 0);
+    const shape = equation.outputs[0]?.aval.shape ?? [];
+    if (equation.primitive.name === "transpose") {
+      const permutation = numbersParam(equation, "permutation");
+      const moved = permutation.filter((axis) => x.aval.shape[axis] !== 1);
+      const inOrder = moved.every((axis, index) => index === 0 || axis > (moved[index - 1] ?? 0));
+      return inOrder ? [o.reshape(x, shape)] : null;
+    }
+    const inner = match.made(x, "reshape");
+    if (inner === undefined) return null;
+    const source = inputAt(inner, 0);
+    return [shapeEquals(source.aval.shape, shape) ? source : o.reshape(source, shape)];
+  },
+};
+
 /** Starts as literals, or null. */
 function literalStarts(starts: readonly Value[], match: Match): readonly number[] | null {
   const values = starts.map((start) => match.scalar(start));
@@ -300,6 +320,7 @@ export const simplifyRows: readonly Row[] = [
   knownPredicate,
   broadcastOfView,
   transposeOfMoved,
+  plainReshape,
   staticSlice,
   stackUpdates,
 ];
