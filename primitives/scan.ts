@@ -93,6 +93,8 @@ function expandScan(inputs: readonly ShapedArray[], params: ScanParams): ClosedJ
     return whole.bind(broadcastInDim, [empty], { shape, broadcast_dimensions: [] });
   });
   const start = [...carry, ...buffers];
+  // Without steps there is no row that the body could write.
+  if (length === 0) return whole.build(start);
   const condition = new JaxprBuilder();
   const testLimit = limit.map(() => condition.input(counterType));
   const tested = condition.input(counterType);
