@@ -41,7 +41,7 @@ export const callTfjs = definePrimitive<CallTfjsParams>({
       );
     });
   },
-  manyNodes: "one node for each operation of the function",
+  manyNodes: "One node for each operation of the function.",
   eager: (control, inputs, params) => control.host(params.function, inputs, typesOf(params)),
   traits: { host: true },
 });

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import {
   bindTree,
+  callTfjs,
   convert,
   customJvp,
   exportFunction,
@@ -72,6 +73,12 @@ for (let index = 0; index < 100; index++) {
   optimizer.minimize(() => error(x, y) as tf.Scalar, false, [weight]);
 }
 console.log("trained by tfjs:", weight.dataSync()[0]?.toFixed(2));
+
+// tfjs inside of JAX: its operations and variables become part of the saved graph.
+const shift = tf.variable(tf.scalar(1.5), false, "shift");
+const shifted = callTfjs((t) => tf.add(tf.sigmoid(t), shift));
+const around = convert(exportFunction((t: ArrayValue) => np.sqrt(shifted(t) as ArrayValue))(x));
+console.log("weights of a function of tfjs:", around.graph.weights.map(({ name }) => name).join());
 
 // Saved with the parameters as named weights, for every batch size.
 const program = exportFunction(predict, { polymorphicShapes: [null, "batch, _"] })(params, x);

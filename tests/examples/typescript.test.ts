@@ -28,6 +28,7 @@ test("the program prints what it should", () => {
       d(t^5)/dt at 2: 80
       log1pexp' at 100: 1
       trained by tfjs: 2.33
+      weights of a function of tfjs: shift
       saved: true
       "
     `);

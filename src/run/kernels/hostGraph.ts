@@ -67,7 +67,7 @@ function recordAt(
       ),
     );
     const nameOf = ({ dataId }: tf.Tensor): string | undefined => names.get(dataId);
-    graphs.push(translateRecording(name, recordKernels(name, run, zeros, nameOf)));
+    graphs.push(translateRecording(name, recordKernels(name, run, zeros, nameOf, env.size === 0)));
   });
   const [graph] = graphs;
   if (graph === undefined) throw new Error("internal error: nothing was recorded");

@@ -123,10 +123,6 @@ export class KernelReader {
     throw this.#wrong(key);
   }
 
-  dtypeAttr(key: string): TfDtype {
-    return tfDtype(this.string(key) as tf.DataType);
-  }
-
   output(slot = 0): HostOutput {
     const output = this.#call.outputs[slot];
     if (output === undefined) throw new Error("internal error: a kernel without result");
@@ -138,6 +134,15 @@ export class KernelReader {
   }
 
   // --- nodes
+  /** An input with its last `-axes` dimensions only; the others are 1. */
+  reshaped(key: string, axes: number): HostOperand {
+    const shape = this.shape(key).slice(axes);
+    return this.node("Reshape", [this.input(key), vector(shape)], {
+      dtype: this.dtype(key),
+      shape,
+    });
+  }
+
   /** A node with the kernel's own results. */
   same(op: string, inputs: readonly HostOperand[], attrs: Attrs = noAttrs): readonly HostOperand[] {
     return this.#sink.nodes(op, inputs, attrs, this.outputs());

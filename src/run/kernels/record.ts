@@ -44,14 +44,21 @@ export interface Recording {
   readonly results: readonly KernelInput[];
 }
 
-/** Finds out the kernels that `run` calls. @param nameOf names of tensors that the function holds */
+/**
+ * Finds out the kernels that `run` calls.
+ *
+ * @param nameOf names of tensors that the function holds
+ * @param isStatic true if all sizes are known: then what does not depend on arguments and weights is
+ * a constant; else it may depend on sizes
+ */
 export function recordKernels(
   name: string,
   run: (inputs: readonly tf.Tensor[]) => readonly tf.Tensor[],
   inputs: readonly tf.Tensor[],
   nameOf: (tensor: tf.Tensor) => string | undefined,
+  isStatic: boolean,
 ): Recording {
-  const recorder = new Recorder(name, inputs, nameOf);
+  const recorder = new Recorder(name, inputs, nameOf, isStatic);
   return recorder.record(() => run(inputs));
 }
 
@@ -66,6 +73,7 @@ class Recorder {
   readonly #dependent = new WeakSet<object>();
   readonly #dependentCalls = new Map<number, boolean>();
   readonly #firstInner: number;
+  readonly #isStatic: boolean;
   readonly #name: string;
   readonly #nameOf: (tensor: tf.Tensor) => string | undefined;
   #depth = 0;
@@ -74,7 +82,9 @@ class Recorder {
     name: string,
     inputs: readonly tf.Tensor[],
     nameOf: (tensor: tf.Tensor) => string | undefined,
+    isStatic: boolean,
   ) {
+    this.#isStatic = isStatic;
     this.#name = name;
     this.#nameOf = nameOf;
     inputs.forEach((input, index) => {
@@ -123,8 +133,15 @@ class Recorder {
     }
     const outputs = Array.isArray(result) ? result : [result];
     if (isCopy) this.#noteCopy(Object.values(inputs), outputs);
-    else if (!isInner) this.#note(kernel, known, attrs ?? {}, outputs);
+    else if (isInner || (this.#isStatic && this.#isConstant(known))) return result;
+    else this.#note(kernel, known, attrs ?? {}, outputs);
     return result;
+  }
+
+  #isConstant(inputs: ReadonlyMap<string, KernelInput>): boolean {
+    return [...inputs.values()].every(
+      ({ origin }) => origin.kind === "held" && !origin.tensor.outer,
+    );
   }
 
   #noteCopy([source]: readonly tf.Tensor[], [copy]: readonly tf.Tensor[]): void {

@@ -55,17 +55,17 @@ const constant = (value: number, dtype: TfDtype = "float32"): HostOperand => ({
   value: fromNumbers(dtype, [], [value]),
 });
 
-/** Axes as the converter reads them: all of them if none are named. */
-function axes(call: KernelReader, rank: number): HostOperand {
-  return vector(
-    call.isSet("axis") ? call.numbers("axis") : Array.from({ length: rank }, (_, i) => i),
-  );
+/** Axes as the converter reads them. */
+function axes(call: KernelReader, key: string): HostOperand {
+  if (call.isSet(key)) return vector(call.numbers(key));
+  if (call.output().shape.some((size) => size !== 1)) throw call.refuse(`no ${key}`);
+  return vector(call.shape("x").map((_, axis) => axis));
 }
 
 const reduction =
-  (op: string): Translation =>
+  (op: string, key = "axis"): Translation =>
   (call) =>
-    call.same(op, [call.input("x"), axes(call, call.shape("x").length)], {
+    call.same(op, [call.input("x"), axes(call, key)], {
       keep_dims: { b: call.flag("keepDims") },
     });
 
@@ -90,11 +90,6 @@ const resize =
       half_pixel_centers: { b: call.flag("halfPixelCenters") },
     });
 
-const search =
-  (op: string): Translation =>
-  (call) =>
-    call.same(op, [call.input("sortedSequence"), call.input("values")]);
-
 const reshape: (input: string) => Translation = (input) => (call) =>
   call.same("Reshape", [call.input(input), vector(sizesOf(call.output().shape))]);
 
@@ -112,9 +107,10 @@ const structural: Readonly<Record<string, Translation>> = {
       vector(call.numbers("blockShape")),
       matrix(call.pairs("crops")),
     ]),
-  BroadcastTo: (call) =>
-    call.same("BroadcastTo", [call.input("x"), vector(sizesOf(call.output().shape))]),
-  Cast: (call) => call.same("Cast", [call.input("x")], { DstT: { type: call.dtypeAttr("dtype") } }),
+  Cast: (call) =>
+    call.dtype("x") === call.output().dtype
+      ? [call.input("x")]
+      : call.same("Cast", [call.input("x")], { DstT: { type: call.output().dtype } }),
   ClipByValue: (call) =>
     call.same("ClipByValue", [
       call.input("x"),
@@ -157,7 +153,6 @@ const structural: Readonly<Record<string, Translation>> = {
       constant(call.number("stop")),
       scalarSize(call.number("num")),
     ]),
-  LowerBound: search("LowerBound"),
   MirrorPad: (call) =>
     call.same("MirrorPad", [call.input("x"), matrix(call.pairs("paddings"))], {
       mode: { s: call.string("mode").toUpperCase() },
@@ -198,6 +193,10 @@ const structural: Readonly<Record<string, Translation>> = {
       call.input("updates"),
       vector(sizesOf(call.output().shape)),
     ]),
+  SearchSorted: (call) => {
+    const op = call.string("side") === "left" ? "LowerBound" : "UpperBound";
+    return call.same(op, [call.input("sortedSequence"), call.input("values")]);
+  },
   Select: (call) =>
     call.same("SelectV2", [call.input("condition"), call.input("t"), call.input("e")]),
   Slice: (call) => {
@@ -253,7 +252,6 @@ const structural: Readonly<Record<string, Translation>> = {
     const shape = vector(sizesOf(call.output().shape));
     return call.same("ScatterNd", [indices, call.input("x"), shape]);
   },
-  UpperBound: search("UpperBound"),
 };
 
 const reductions: Readonly<Record<string, Translation>> = {
@@ -275,7 +273,7 @@ const reductions: Readonly<Record<string, Translation>> = {
       [call.input("x"), scalarSize(call.number("size")), call.input("weights")],
       { binary_output: { b: call.flag("binaryOutput") } },
     ),
-  Max: reduction("Max"),
+  Max: reduction("Max", "reductionIndices"),
   Mean: reduction("Mean"),
   Min: reduction("Min"),
   Prod: reduction("Prod"),
@@ -291,8 +289,12 @@ const activations: Readonly<Record<string, Translation>> = {
   },
   LeakyRelu: (call) =>
     call.same("LeakyRelu", [call.input("x")], { alpha: { f: call.number("alpha") } }),
-  LogSoftmax: (call) => lastAxisOnly(call, "LogSoftmax", "axis"),
-  Softmax: (call) => lastAxisOnly(call, "Softmax", "dim"),
+  Softmax: (call) => {
+    const last = call.shape("logits").length - 1;
+    const axis = call.isSet("dim") ? call.number("dim") : last;
+    if (axis !== last && axis !== -1) throw call.refuse(`the axis ${axis}`);
+    return call.same("Softmax", [call.input("logits")]);
+  },
   Step: (call) => {
     const [x, output] = [call.input("x"), call.output()];
     const flags = { ...output, dtype: "bool" as const };
@@ -302,13 +304,6 @@ const activations: Readonly<Record<string, Translation>> = {
     return call.same("SelectV2", [call.node("IsNan", [x], flags), x, step]);
   },
 };
-
-function lastAxisOnly(call: KernelReader, op: string, axis: string): readonly HostOperand[] {
-  const last = call.shape("logits").length - 1;
-  const value = call.isSet(axis) ? call.number(axis) : last;
-  if (value !== last && value !== -1) throw call.refuse(`the axis ${value}`);
-  return call.same(op, [call.input("logits")]);
-}
 
 function entries(): readonly (readonly [string, Translation])[] {
   return [

@@ -6,7 +6,7 @@ import { callError } from "../../api/calls.js";
 import type { Dim, Shape } from "../../ir/dims.js";
 import type { Jax2TfjsError } from "../../ir/errors.js";
 import type { HostGraph, HostNode, HostOperand } from "../../ir/hostGraph.js";
-import { arrayEquals } from "../../ir/hostArray.js";
+import { arrayEquals, asInt32, type HostArray } from "../../ir/hostArray.js";
 import type { SizeFitter } from "./sizes.js";
 
 /**
@@ -63,7 +63,12 @@ class Unifier {
         if (rest.some((operand) => JSON.stringify(operand) !== key)) throw this.#different();
         return first;
       }
-      case "constant":
+      case "constant": {
+        const values = operands.map((operand) =>
+          operand?.kind === "constant" ? operand.value : undefined,
+        );
+        return this.#constant(values);
+      }
       case "weight": {
         const isSame = rest.every(
           (operand) => operand.kind === first.kind && arrayEquals(operand.value, first.value),
@@ -86,6 +91,18 @@ class Unifier {
         return { ...first, sizes: this.#sizes(sizes) };
       }
     }
+  }
+
+  /** An array that is the same each time, or holds sizes. */
+  #constant(samples: readonly (HostArray | undefined)[]): HostOperand {
+    const [first, rest] = this.#split(samples);
+    if (rest.every((value) => arrayEquals(value, first))) return { kind: "constant", value: first };
+    const isAlike = samples.every(
+      (value) => value?.dtype === "int32" && value.shape.join() === first.shape.join(),
+    );
+    if (!isAlike) throw this.#differentConstant();
+    const values = samples.map((value) => (value === undefined ? [] : Array.from(asInt32(value))));
+    return { kind: "sizes", sizes: this.#sizes(values), shape: first.shape };
   }
 
   #sizes(samples: readonly (Shape | undefined)[]): readonly Dim[] {

@@ -70,13 +70,20 @@ function finished(call: KernelReader, product: HostOperand): HostOperand {
   return call.node(op, [sum]);
 }
 
+/** Products of matrices; tfjs's fused ones are stacks of one. */
 function product(call: KernelReader): HostOperand {
   const [a, b] = [{ b: call.flag("transposeA") }, { b: call.flag("transposeB") }];
-  const inputs = [call.input("a"), call.input("b")];
-  const isMatrix = call.shape("a").length === 2 && call.shape("b").length === 2;
-  return isMatrix
-    ? call.node("MatMul", inputs, call.output(), { transpose_a: a, transpose_b: b })
-    : call.node("BatchMatMulV2", inputs, call.output(), { adj_x: a, adj_y: b });
+  const shapes = [call.shape("a"), call.shape("b")];
+  const isMatrix = shapes.every((shape) => shape.slice(0, -2).every((size) => size === 1));
+  if (!isMatrix) {
+    const attrs = { adj_x: a, adj_y: b };
+    return call.node("BatchMatMulV2", [call.input("a"), call.input("b")], call.output(), attrs);
+  }
+  const output = { ...call.output(), shape: call.output().shape.slice(-2) };
+  const matrices = [call.reshaped("a", -2), call.reshaped("b", -2)];
+  const attrs = { transpose_a: a, transpose_b: b };
+  const result = call.node("MatMul", matrices, output, attrs);
+  return call.node("Reshape", [result, vector(call.output().shape.map(Number))]);
 }
 
 const pool =
