@@ -3,7 +3,7 @@
  * nodes make a tiny graph, run by the converter's executor and cached, so that what was looked at
  * here is what a saved model computes. Inner programs are stepped into.
  */
-import type { Tensor as TfjsTensor } from "@tensorflow/tfjs-core";
+import { keep, type Tensor as TfjsTensor } from "@tensorflow/tfjs-core";
 import { isComplex } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import {
@@ -265,7 +265,8 @@ export class EagerRunner {
     });
     const runner = new GraphRunner(graph);
     const tensors = yield* runGraph(runner, []);
-    const kept = tensors.map((tensor) => tensor.clone());
+    // Made inside of someone's tf.tidy, they outlive it.
+    const kept = tensors.map((tensor) => keep(tensor.clone()));
     tensors.forEach((tensor) => {
       tensor.dispose();
     });
@@ -275,10 +276,14 @@ export class EagerRunner {
     return value;
   }
 
-  /** Frees the cached graphs. */
+  /** Frees the cached graphs and literals. */
   dispose(): void {
     for (const step of this.#steps.values()) step.runner.dispose();
     this.#steps.clear();
+    for (const { tensors } of this.#literals.values()) {
+      for (const tensor of tensors) tensor.dispose();
+    }
+    this.#literals.clear();
   }
 }
 

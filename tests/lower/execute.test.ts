@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { shapedArray } from "../../src/ir/aval.js";
 import { fromNumbers } from "../../src/ir/hostArray.js";
+import { EagerRunner } from "../../src/lower/eager.js";
 import { GraphRunner } from "../../src/lower/execute.js";
 import { useBackend } from "../../src/node/backends.js";
 import { lowered, program } from "../support/runLowered.js";
@@ -26,4 +27,25 @@ test("results that are inputs or constants can be disposed", () => {
   }
   expect(Array.from(input.dataSync())).toEqual([1, 2]);
   runner.dispose();
+});
+
+test("numbers of a program that is stepped through outlive someone's tf.tidy", () => {
+  const scalar = shapedArray("float32", []);
+  const closed = program([scalar], (builder, [x]) => {
+    const half = { kind: "literal", value: 0.5, aval: scalar } as const;
+    return x === undefined ? [] : [x, half];
+  });
+  const runner = new EagerRunner({ backend: "cpu" });
+  const input = { aval: scalar, tensors: [tf.keep(tf.scalar(2))] };
+  const half = (): number | undefined => {
+    const [, result] = runner.runSync(closed, [input]);
+    return result?.tensors[0]?.dataSync()[0];
+  };
+  let inside: number | undefined;
+  tf.tidy(() => {
+    inside = half();
+  });
+  expect([inside, half()]).toEqual([0.5, 0.5]);
+  runner.dispose();
+  tf.dispose([...input.tensors]);
 });

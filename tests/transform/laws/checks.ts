@@ -1,115 +1,28 @@
 // The laws: forward derivatives are linear and are slopes, reverse ones are their transpose, a batch
 // is its rows. Checked on one example of an equation, on the current backend.
-import * as tf from "@tensorflow/tfjs-core";
-import { shapedArray, type ShapedArray } from "../../../src/ir/aval.js";
-import { isComplex } from "../../../src/ir/dtypes.js";
-import { fromNumbers } from "../../../src/ir/hostArray.js";
+import { shapedArray } from "../../../src/ir/aval.js";
 import type { ClosedJaxpr } from "../../../src/ir/jaxpr.js";
-import { printJaxpr } from "../../../src/ir/print.js";
-import type { Ops, Value } from "../../../src/ir/ops.js";
 import type { Primitive } from "../../../src/ir/primitive.js";
-import "../../../src/run/install.js";
-import { rememberType, type ArrayValue } from "../../../src/trace/arrays.js";
-import { asValue, evaluateProgram, fromValue } from "../../../src/trace/trace.js";
+import { printJaxpr } from "../../../src/ir/print.js";
 import {
   batchProgram,
   isDifferentiable,
   jvpProgram,
   vjpProgram,
 } from "../../../src/transform/index.js";
-import { compareArrays, comparisonKind } from "../../support/compare.js";
 import { at, build } from "../programs.js";
+import { combine, evaluate, expectEqual, inner, randomLike, stack, whereFinite } from "./arrays.js";
 import {
   randomSource,
-  sizeOf,
   upTo,
   type Draw,
   type Example,
   type Numbers,
   type Random,
+  type Stage,
 } from "./draw.js";
 
-/** An array as the evaluator takes it. Short floats are not rounded: tangents stay linear. */
-function toValue({ dtype, shape, numbers }: Numbers): Value {
-  if (dtype !== "float16" && dtype !== "bfloat16") {
-    return asValue(fromNumbers(dtype, shape, numbers));
-  }
-  const tensor = tf.tensor([...numbers], [...shape], "float32");
-  rememberType(tensor as unknown as ArrayValue, shapedArray(dtype, shape));
-  return asValue(tensor);
-}
-
-const numbersOf = (value: Value): readonly number[] => Array.from(fromValue(value).dataSync());
-
-/** The results of a program, in order. Its inputs stay as they are. */
-export function evaluate(program: ClosedJaxpr, args: readonly Numbers[]): readonly Numbers[] {
-  let found: readonly Numbers[] = [];
-  tf.tidy(() => {
-    const inputs = args.map(toValue);
-    const before = inputs.map(numbersOf);
-    found = evaluateProgram(program, inputs).map((value, index) => {
-      const { dtype } = at(program.jaxpr.outvars, index).aval;
-      return { dtype, shape: fromValue(value).shape, numbers: numbersOf(value) };
-    });
-    if (inputs.every((input, index) => numbersOf(input).join() === at(before, index).join()))
-      return;
-    throw new Error("running the program changed its inputs");
-  });
-  return found;
-}
-
-type Check = (label: string, found: Numbers, wanted: Numbers, tolerance: number) => void;
-
-/** Compares relative to the largest number of the array. */
-const expectEqual: Check = (label, found, wanted, tolerance) => {
-  const largest = Math.max(1, ...wanted.numbers.filter(Number.isFinite).map(Math.abs));
-  const bounds = { rtol: tolerance, atol: tolerance * largest };
-  const kind = comparisonKind(wanted.dtype);
-  const { agrees, summary } = compareArrays(found.numbers, wanted.numbers, kind, bounds);
-  const sameShape = found.shape.join() === wanted.shape.join();
-  if (agrees && sameShape) return;
-  const shapes = sameShape ? "" : `: shape [${found.shape.join()}] not [${wanted.shape.join()}]`;
-  throw new Error(`${label}${shapes}: ${summary}`);
-};
-
-/** Arrays of one shape as one array with a new dimension. */
-export function stack(rows: readonly Numbers[], dim: number): Numbers {
-  const { dtype, shape } = at(rows, 0);
-  const inside = sizeOf(shape.slice(dim)) * (isComplex(dtype) ? 2 : 1);
-  const numbers = upTo(sizeOf(shape.slice(0, dim))).flatMap((place) =>
-    rows.flatMap((row) => row.numbers.slice(place * inside, (place + 1) * inside)),
-  );
-  return { dtype, shape: shape.toSpliced(dim, 0, rows.length), numbers };
-}
-
-/** The sum of arrays of one shape, each times a factor. */
-function combine(terms: readonly (readonly [factor: number, array: Numbers])[]): Numbers {
-  const [, first] = at(terms, 0);
-  const numbers = first.numbers.map((_, place) =>
-    terms.reduce((sum, [factor, array]) => sum + factor * at(array.numbers, place), 0),
-  );
-  return { ...first, numbers };
-}
-
-/** Between -1 and 1. */
-function randomLike({ dtype, shape }: ShapedArray, random: Random): Numbers {
-  const sizes = shape.map(Number);
-  const count = sizeOf(sizes) * (isComplex(dtype) ? 2 : 1);
-  return { dtype, shape: sizes, numbers: Array.from({ length: count }, () => 2 * random() - 1) };
-}
-
-/** The real part of `<x, y>` without conjugation, and the size of what is added up. */
-function inner(pairs: readonly (readonly [Numbers, Numbers])[]): readonly [number, number] {
-  let [sum, size] = [0, 0];
-  for (const [x, y] of pairs) {
-    x.numbers.forEach((number, place) => {
-      const product = number * at(y.numbers, place);
-      sum += isComplex(x.dtype) && place % 2 === 1 ? -product : product;
-      size += Math.abs(product);
-    });
-  }
-  return [sum, size];
-}
+const unchanged: Stage = (_o, values) => values;
 
 /** A difference quotient of fourth order takes values this many steps away. */
 const step = 2 ** -6;
@@ -119,14 +32,6 @@ const offsets: readonly (readonly [steps: number, weight: number])[] = [
   [1, 2 / 3],
   [2, -1 / 12],
 ];
-
-/** Numbers, with 0 where others are not finite: what is filled in has no slope. */
-const whereFinite = (array: Numbers, others: Numbers): Numbers => ({
-  ...array,
-  numbers: array.numbers.map((number, place) =>
-    Number.isFinite(at(others.numbers, place)) ? number : 0,
-  ),
-});
 
 /** One example under examination. */
 export class Laws {
@@ -143,17 +48,21 @@ export class Laws {
     this.#example = example;
     this.#draw = draw;
     this.#random = randomSource(draw.seed());
-    this.#program = this.#build((_o, outputs) => outputs);
+    this.#program = this.#build(unchanged);
     this.#args = this.#sample();
     this.#tolerance = example.tolerance ?? 1e-5;
   }
 
   /** All laws that the rules of the primitive make hold. */
-  check(): void {
+  async check(): Promise<void> {
     const { jvp, batch } = this.#primitive;
     try {
-      if (typeof jvp === "function" && this.#activeInputs().length > 0) this.#checkDerivatives();
-      if (typeof batch === "function" && this.#batchedInputs().length > 0) this.#checkBatches();
+      if (typeof jvp === "function" && this.#activeInputs().length > 0) {
+        await this.#checkDerivatives();
+      }
+      if (typeof batch === "function" && this.#batchedInputs().length > 0) {
+        await this.#checkBatches();
+      }
     } catch (error) {
       const args = this.#args.map(({ dtype, shape, numbers }) => {
         const shown = numbers.slice(0, 12).map((number) => number.toPrecision(4));
@@ -165,12 +74,12 @@ export class Laws {
   }
 
   /** The equation, and what is computed from its results. */
-  #build(body: (o: Ops, outputs: readonly Value[]) => readonly Value[]): ClosedJaxpr {
-    const { inputs, params = {}, prepare } = this.#example;
+  #build(body: Stage): ClosedJaxpr {
+    const { inputs, params = {}, prepare = unchanged, finish = unchanged } = this.#example;
     const avals = inputs.map(({ dtype, shape }) => shapedArray(dtype, shape));
     return build(avals, (o, values) => {
-      const prepared = prepare === undefined ? values : prepare(o, values);
-      return body(o, o.bind(this.#primitive, prepared, params));
+      const outputs = o.bind(this.#primitive, prepare(o, values), params);
+      return body(o, finish(o, outputs));
     });
   }
 
@@ -202,7 +111,7 @@ export class Laws {
     return this.#example.batched ?? upTo(this.#example.inputs.length);
   }
 
-  #checkDerivatives(): void {
+  async #checkDerivatives(): Promise<void> {
     const candidates = this.#activeInputs();
     const chosen = this.#draw.subset(candidates.length, 1).map((index) => at(candidates, index));
     const active = this.#args.map((_, index) => chosen.includes(index));
@@ -212,34 +121,34 @@ export class Laws {
     const [count, outputs] = [this.#args.length, this.#program.jaxpr.outvars.length];
     const directions = (): readonly Numbers[] =>
       forward.jaxpr.invars.slice(count).map(({ aval }) => randomLike(aval, this.#random));
-    const push = (tangents: readonly Numbers[]): readonly Numbers[] =>
-      evaluate(forward, [...this.#args, ...tangents]);
+    const push = async (given: readonly Numbers[]): Promise<readonly Numbers[]> =>
+      evaluate(forward, [...this.#args, ...given]);
 
     const tangents = directions();
-    const pushed = push(tangents);
-    const values = evaluate(this.#runnable(this.#program), this.#args);
+    const pushed = await push(tangents);
+    const values = await evaluate(this.#runnable(this.#program), this.#args);
     values.forEach((value, index) => {
       expectEqual(`value ${index} of jvp`, at(pushed, index), value, this.#tolerance);
     });
-    this.#checkLinearity(tangents, directions(), pushed.slice(outputs), (given) =>
-      push(given).slice(outputs),
+    await this.#checkLinearity(tangents, directions(), pushed.slice(outputs), async (given) =>
+      (await push(given)).slice(outputs),
     );
-    this.#checkSlope(active, tangents);
+    await this.#checkSlope(source, active, tangents);
     if (this.#example.reverse !== false) {
-      this.#checkAdjoint(active, tangents, pushed.slice(outputs));
+      await this.#checkAdjoint(active, tangents, pushed.slice(outputs));
     }
   }
 
   /** `J(a s + b t) = a J s + b J t` */
-  #checkLinearity(
+  async #checkLinearity(
     first: readonly Numbers[],
     second: readonly Numbers[],
     pushed: readonly Numbers[],
-    push: (tangents: readonly Numbers[]) => readonly Numbers[],
-  ): void {
+    push: (tangents: readonly Numbers[]) => Promise<readonly Numbers[]>,
+  ): Promise<void> {
     const [a, b] = [2 * this.#random() - 1, 2 * this.#random() - 1];
-    const other = push(second);
-    const sum = push(
+    const other = await push(second);
+    const sum = await push(
       first.map((tangent, index) =>
         combine([
           [a, tangent],
@@ -257,10 +166,14 @@ export class Laws {
   }
 
   /** `J t` against differences of values along `t`. */
-  #checkSlope(active: readonly boolean[], tangents: readonly Numbers[]): void {
+  async #checkSlope(
+    source: ClosedJaxpr,
+    active: readonly boolean[],
+    tangents: readonly Numbers[],
+  ): Promise<void> {
     const { smooth } = this.#example;
     if (smooth === false) return;
-    const smoothed = smooth === undefined ? this.#program : this.#build(smooth);
+    const smoothed = smooth === undefined ? source : this.#build(smooth);
     const everything = smoothed.jaxpr.outvars.map(() => true);
     const forward = this.#runnable(jvpProgram(smoothed, active, everything).program);
     const plain = this.#runnable(smoothed);
@@ -275,10 +188,12 @@ export class Laws {
           : arg,
       );
     };
-    const points = offsets.map(
-      ([steps, weight]) => [weight, evaluate(plain, moved(steps))] as const,
-    );
-    const pushed = evaluate(forward, [...this.#args, ...tangents]).slice(everything.length);
+    const points: (readonly [weight: number, values: readonly Numbers[]])[] = [];
+    for (const [steps, weight] of offsets) {
+      points.push([weight, await evaluate(plain, moved(steps))]);
+    }
+    const all = await evaluate(forward, [...this.#args, ...tangents]);
+    const pushed = all.slice(everything.length);
     let next = 0;
     smoothed.jaxpr.outvars.forEach(({ aval }, output) => {
       if (!isDifferentiable(aval.dtype)) return;
@@ -297,18 +212,18 @@ export class Laws {
   }
 
   /** `<c, J t> = <Jᵀ c, t>` */
-  #checkAdjoint(
+  async #checkAdjoint(
     active: readonly boolean[],
     tangents: readonly Numbers[],
     pushed: readonly Numbers[],
-  ): void {
+  ): Promise<void> {
     const backward = this.#runnable(vjpProgram(this.#program, active).program);
     const [count, outputs] = [this.#args.length, this.#program.jaxpr.outvars.length];
     const cotangents = backward.jaxpr.invars
       .slice(count)
       .map(({ aval }) => randomLike(aval, this.#random));
-    const results = evaluate(backward, [...this.#args, ...cotangents]);
-    const values = evaluate(this.#runnable(this.#program), this.#args);
+    const results = await evaluate(backward, [...this.#args, ...cotangents]);
+    const values = await evaluate(this.#runnable(this.#program), this.#args);
     values.forEach((value, index) => {
       expectEqual(`value ${index} of vjp`, at(results, index), value, this.#tolerance);
     });
@@ -321,8 +236,8 @@ export class Laws {
     throw new Error(`vjp is not the transpose of jvp: <c, J t> = ${left}, <Jᵀ c, t> = ${right}`);
   }
 
-  #checkBatches(): void {
-    this.#checkBatch(this.#program);
+  async #checkBatches(): Promise<void> {
+    await this.#checkBatch(this.#program);
     const { jvp } = this.#primitive;
     const candidates = this.#activeInputs();
     if (typeof jvp !== "function" || candidates.length === 0 || !this.#draw.oneIn(3)) return;
@@ -333,11 +248,11 @@ export class Laws {
       reverse === false
         ? jvpProgram(this.#program, active).program
         : vjpProgram(this.#program, active).program;
-    this.#checkBatch(derived);
+    await this.#checkBatch(derived);
   }
 
   /** The batched program against the program applied to each row. */
-  #checkBatch(program: ClosedJaxpr): void {
+  async #checkBatch(program: ClosedJaxpr): Promise<void> {
     const { axis } = this.#example;
     const count = this.#args.length;
     const { invars, outvars } = program.jaxpr;
@@ -371,8 +286,9 @@ export class Laws {
             dim + offset,
           ),
     );
-    const found = evaluate(batched, inputs);
-    const expected = rows.map((row) => evaluate(rowProgram, row));
+    const found = await evaluate(batched, inputs);
+    const expected: (readonly Numbers[])[] = [];
+    for (const row of rows) expected.push(await evaluate(rowProgram, row));
     found.forEach((array, output) => {
       const wanted = stack(
         expected.map((results) => at(results, output)),

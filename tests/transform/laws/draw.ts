@@ -24,19 +24,24 @@ export interface Input {
   readonly sample: (random: Random) => readonly number[];
 }
 
+/** A step of a program, before or after an equation. */
+export type Stage = (o: Ops, values: readonly Value[]) => readonly Value[];
+
 /** An equation of the primitive that a generator stands for, and what to know when it is checked. */
 export interface Example {
   readonly inputs: readonly Input[];
   readonly params?: Params;
   /** From what is drawn to what the equation takes: symmetric matrices. Part of the program. */
-  readonly prepare?: (o: Ops, inputs: readonly Value[]) => readonly Value[];
+  readonly prepare?: Stage;
+  /** What is used of the results, as JAX's functions do: a triangle. Part of the program. */
+  readonly finish?: Stage;
   /** The inputs that have derivatives; default: the floating and complex ones. */
   readonly active?: readonly number[];
   /**
    * What slopes are taken of where results themselves jump or are free up to signs (vectors of
    * decompositions); false: results are steps, or JAX's derivative is not the slope.
    */
-  readonly smooth?: false | ((o: Ops, outputs: readonly Value[]) => readonly Value[]);
+  readonly smooth?: false | Stage;
   /** False: forward derivatives only, as JAX. */
   readonly reverse?: false;
   /** The same function without a derivative rule of its own: its forward derivative is compared. */

@@ -9,6 +9,9 @@ import { Laws } from "./checks.js";
 import { Draw, type Generator, type Generators } from "./draw.js";
 import { elementwise } from "./elementwise.js";
 import { contractions } from "./contractions.js";
+import { control } from "./control.js";
+import { others } from "./others.js";
+import { linalg } from "./linalg.js";
 import { gathers } from "./gathers.js";
 import { structure } from "./structure.js";
 import { reductions } from "./reductions.js";
@@ -22,21 +25,24 @@ const generators: Generators = {
   ...reductions,
   ...contractions,
   ...gathers,
+  ...linalg,
+  ...control,
+  ...others,
 };
 const only = process.env.ONLY?.split(",");
 
 describeOnBackend("cpu", () => {
   it.each(Object.entries(generators).filter(([n]) => !only || only.includes(n)))(
     "%s",
-    (name, generator) => {
+    async (name, generator) => {
       const primitive = registry.get(name);
       if (primitive === undefined) throw new Error("no such primitive");
       const t0 = performance.now();
       try {
-        fc.assert(
-          fc.property(fc.gen(), (value) => {
+        await fc.assert(
+          fc.asyncProperty(fc.gen(), async (value) => {
             const draw = new Draw(value);
-            new Laws(primitive, generator(draw), draw).check();
+            await new Laws(primitive, generator(draw), draw).check();
           }),
           { seed, numRuns, interruptAfterTimeLimit: 20_000 },
         );
