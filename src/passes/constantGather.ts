@@ -331,11 +331,10 @@ function checksBounds(
   );
   const limit = inputAt(high, 1);
   const array = match.constant(limit);
+  const numbers = array?.shape.length === 1 ? toNumbers(array) : null;
   const scalar = match.scalar(limit);
   const agrees = lasts.every((last, component) =>
-    array !== undefined && array.shape.length === 1
-      ? toNumbers(array)[component] === last
-      : scalar === last,
+    numbers === null ? scalar === last : numbers[component] === last,
   );
   return agrees && match.scalar(inputAt(low, 1)) === 0;
 }

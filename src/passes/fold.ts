@@ -122,6 +122,13 @@ function spreads({ primitive, inputs: [input, ...others], outputs }: Equation): 
   return withoutUnits(shape) > withoutUnits(input.aval.shape);
 }
 
+/** Whether all elements have the same bytes. */
+function isConstant({ shape, bytes }: HostArray): boolean {
+  const count = elementCount(shape);
+  const width = bytes.length / Math.max(count, 1);
+  return count > 0 && bytes.every((byte, index) => byte === bytes[index % width]);
+}
+
 const withoutUnits = (shape: readonly unknown[]): number => shape.filter((dim) => dim !== 1).length;
 
 /** Replaces equations whose inputs are all known by their values. */
@@ -145,8 +152,8 @@ export const foldConstants: Row = {
     const results = foldEquation(equation, inputs);
     return (
       results?.map((array): Value => {
-        const scalar = array.shape.length === 0 ? scalarOf(array) : undefined;
-        return scalar === undefined ? o.constant(array) : o.literal(scalar, array.dtype);
+        const scalar = isConstant(array) ? scalarOf(array) : undefined;
+        return scalar === undefined ? o.constant(array) : o.full(array.shape, scalar, array.dtype);
       }) ?? null
     );
   },

@@ -171,7 +171,10 @@ const transposeOfMoved: Row = {
   },
 };
 
-/** A transposition that only moves sizes of 1 is a reshape, and a reshape of a reshape is one. */
+/**
+ * A transposition that only moves sizes of 1 is a reshape, a reshape of a reshape is one, and one
+ * that only adds sizes of 1 a broadcast.
+ */
 const plainReshape: Row = {
   name: "plain-reshape",
   primitives: ["transpose", "reshape"],
@@ -185,7 +188,11 @@ const plainReshape: Row = {
       return inOrder ? [o.reshape(x, shape)] : null;
     }
     const inner = match.made(x, "reshape");
-    if (inner === undefined) return null;
+    if (inner === undefined) {
+      const isLine = x.aval.shape.length > 0 && !x.aval.shape.includes(1);
+      const places = isLine ? unitReshape(x.aval.shape, shape) : null;
+      return places === null || sameType(equation, x) ? null : [o.broadcastInDim(x, shape, places)];
+    }
     const source = inputAt(inner, 0);
     return [shapeEquals(source.aval.shape, shape) ? source : o.reshape(source, shape)];
   },

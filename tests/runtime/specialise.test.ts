@@ -38,28 +38,9 @@ function structureOf({ nodes, weights, outputs }: Graph): readonly string[] {
   return [...lines, ...outputs.map(({ tensor }) => `result ${readName(tensor)}`)];
 }
 
-/**
- * Programs that JAX traces to other primitives when it knows the sizes, such as `slice` instead of
- * `gather` for `x[:2]`, or in which it computes with sizes itself: their graphs do the same in other
- * nodes. The recorded results at these sizes are checked in shapePoly.test.ts.
- */
-const tracedDifferently = [
-  "dim_to_int32_array",
-  "offset_dims",
-  "meshgrid",
-  "slice_prefix",
-  "slice_drop_first",
-  "slice_drop_last",
-  "slice_stride",
-  "slice_stride_offset",
-  "length_mask",
-  "solve_batch",
-];
-
 const programs = shapePolyCases.flatMap((item) => {
   const fixed = recorded.programs[item.name];
-  const isSame = fixed !== undefined && !tracedDifferently.includes(item.name);
-  return isSame ? [{ name: item.name, ...fixed }] : [];
+  return fixed === undefined ? [] : [{ name: item.name, ...fixed }];
 });
 
 describe("a program for given sizes is the one that JAX exports for them", () => {

@@ -15,7 +15,7 @@ import {
   type Dim,
   type Shape,
 } from "../../ir/dims.js";
-import { valuesOf } from "../../ir/hostArray.js";
+import { elementCount, hostArray, valuesOf, type HostArray } from "../../ir/hostArray.js";
 import type { AttrValue, Tensor, Tf, TfDtype } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
 import type { DimensionOps } from "./dimensions.js";
@@ -36,6 +36,9 @@ export type ShapeOps = Pick<
   | "reverse"
   | "tile"
 >;
+
+/** Up to so many repeated numbers are a constant rather than a node that repeats them. */
+const maxRepeated = 256;
 
 const product = (dims: Shape): Dim => shapeSize(dims);
 
@@ -114,6 +117,26 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     return core.emitOne("Reshape", [x, shapeInput(shape, true)], {}, { dtype: x.dtype, shape });
   };
 
+  /** A few known numbers, repeated; null for many or unknown ones. */
+  function smallBroadcast({ value, shape: from }: Tensor, shape: Shape): HostArray | null {
+    if (value === null || !isStaticShape(shape) || !isStaticShape(from)) return null;
+    const count = elementCount(shape);
+    if (count === 0 || count > maxRepeated) return null;
+    const width = value.bytes.length / elementCount(from);
+    const bytes = new Uint8Array(count * width);
+    for (let flat = 0; flat < count; flat++) {
+      let [rest, index, stride] = [flat, 0, 1];
+      for (let axis = shape.length - 1; axis >= 0; axis--) {
+        const [size, own] = [shape[axis] ?? 1, from[axis] ?? 1];
+        if (own !== 1) index += (rest % size) * stride;
+        stride *= own;
+        rest = Math.floor(rest / size);
+      }
+      bytes.set(value.bytes.subarray(index * width, (index + 1) * width), flat * width);
+    }
+    return hostArray(value.dtype, [...shape], bytes);
+  }
+
   const broadcastTo: Tf["broadcastTo"] = (x, shape) => {
     if (shapeEquals(x.shape, shape)) return x;
     const rank = shape.length;
@@ -122,6 +145,8 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
       ...x.shape,
     ]);
     if (shapeEquals(aligned.shape, shape)) return aligned;
+    const known = smallBroadcast(aligned, shape);
+    if (known !== null) return core.constant(known, x.dtype);
     if (product(x.shape) === 1) {
       // One element: Fill needs no rank and no copy loop.
       const scalar = reshape(x, []);
