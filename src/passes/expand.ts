@@ -18,9 +18,10 @@ export function expandEquations(program: ClosedJaxpr): ClosedJaxpr {
 
 function expandEquation(equation: Equation): Equation {
   const { primitive, params, inputs } = equation;
-  if (primitive.expand !== undefined) {
-    const avals = inputs.map((atom) => atom.aval);
-    const jaxpr = expandEquations(primitive.expand(avals, params));
+  const avals = inputs.map((atom) => atom.aval);
+  const program = primitive.expand?.(avals, params) ?? null;
+  if (program !== null) {
+    const jaxpr = expandEquations(program);
     return { ...equation, primitive: erased(jitCall), params: { name: primitive.name, jaxpr } };
   }
   if (subJaxprs(params).length === 0) return equation;

@@ -15,7 +15,7 @@ import { recoverRows } from "./recover.js";
 import { rewriteProgram } from "./rewrite.js";
 import { joinProducts } from "./products.js";
 import { recoverMirrorPad } from "./mirror.js";
-import { joinSlices } from "./slices.js";
+import { joinSlices, splitSequences } from "./slices.js";
 import { simplifyRows } from "./simplify.js";
 import { spreadRows } from "./spread.js";
 import { spectraRows, windowedProduct } from "./spectra.js";
@@ -59,6 +59,6 @@ export function optimize(program: ClosedJaxpr, options: OptimizeOptions): Closed
     shareEqual(rewriteProgram(recovered, [...simplifyRows, windowedProduct])),
   );
   const joined = joinSlices(joinProducts(simple));
-  const last = shareEqual(rewriteProgram(joinProducts(joined), simplifyRows));
+  const last = shareEqual(rewriteProgram(splitSequences(joinProducts(joined)), simplifyRows));
   return removeUnused(pickPlaces(removeUnused(last)));
 }

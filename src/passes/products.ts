@@ -133,16 +133,45 @@ function joinWeights(program: ClosedJaxpr): ClosedJaxpr {
   };
   const families = new Map<string, (readonly Product[])[]>();
   for (const products of byArray.values()) {
-    const ordered = products.toSorted((a, b) => numberOf(a.weight) - numberOf(b.weight));
-    const key = ordered.map(({ weight }) => numberOf(weight)).join();
-    if (products.length > 1) families.set(key, [...(families.get(key) ?? []), ordered]);
+    const used = products.map(({ weight }) => numberOf(weight)).sort((a, b) => a - b);
+    const key = used.join();
+    if (products.length > 1) families.set(key, [...(families.get(key) ?? []), products]);
   }
   const joiner = new Joiner();
-  for (const family of families.values()) {
-    if (family.length < minUses) continue;
-    for (const products of family) joiner.join(products, context.order);
+  const many = [...families.values()].filter((family) => family.length >= minUses);
+  const others = [...families.values()].filter((family) => family.length < minUses).flat();
+  for (const family of many) {
+    const weights = weightOrder(family, context);
+    const place = ({ weight }: Product): number => weights.indexOf(weight);
+    const isOwn = (product: Product): boolean => place(product) >= 0;
+    // An array may meet the weights of several families: the first state of both directions.
+    const further = others.map((products) => products.filter(isOwn));
+    const whole = further.filter((products) => products.length === weights.length);
+    for (const products of [...family, ...whole]) {
+      joiner.join(
+        products.toSorted((a, b) => place(a) - place(b)),
+        context.order,
+      );
+    }
   }
   return joiner.apply(program);
+}
+
+/**
+ * The weights of a family in the order in which its last products are used: what other products are
+ * added to is in the same order then, and can be added as a whole.
+ */
+function weightOrder(
+  family: readonly (readonly Product[])[],
+  { users, order }: Context,
+): readonly Var[] {
+  const firstUse = ({ equation, biased }: Product): number => {
+    const outputs = (biased?.equation ?? equation).outputs;
+    const own = outputs.flatMap((output) => users.get(output) ?? []);
+    return Math.min(...own.map((user) => order.get(user) ?? 0));
+  };
+  const products = family.at(-1) ?? [];
+  return products.toSorted((a, b) => firstUse(a) - firstUse(b)).map(({ weight }) => weight);
 }
 
 /** Collects joined products and puts them into the program. */

@@ -3,7 +3,7 @@
  * log-softmax, mean, inference batch norm. Results agree up to float32 rounding.
  */
 import { batchNorm, logSoftmax, mean, softmax } from "../../primitives/fused.js";
-import { boundsOf, dimEquals, DimExpr, shapeSize, type Dim } from "../ir/dims.js";
+import { boundsOf, dimEquals, DimExpr, shapeEquals, shapeSize, type Dim } from "../ir/dims.js";
 import { isFloat } from "../ir/dtypes.js";
 import type { Equation } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
@@ -193,6 +193,38 @@ const recoverBatchNorm: Row = {
   },
 };
 
+/** Whether a value lies between -1 and 1. */
+const isSmall = (value: Value, match: Match): boolean =>
+  ["tanh", "logistic", "sin", "cos", "erf", "softmax"].includes(
+    match.definition(value)?.primitive.name ?? "",
+  );
+
+/**
+ * `(1 - t) * x + t * y` with t between 0 and 1, as a gated cell mixes its old and new state, is
+ * `x + t * (y - x)`. Where x is small, the error is what rounding t makes in any case.
+ */
+const mixStates: Row = {
+  name: "mix-states",
+  primitives: ["add"],
+  rewrite: (o, equation, match) => {
+    for (const [left, right] of bothOrders(equation)) {
+      const [rest, part] = [match.made(left, "mul"), match.made(right, "mul")];
+      if (rest === undefined || part === undefined || rest === part) continue;
+      for (const [factor, x] of bothOrders(rest)) {
+        const complement = match.made(factor, "sub");
+        if (complement === undefined || !isSmall(x, match)) continue;
+        const share = inputAt(complement, 1);
+        const isShare = match.made(share, "logistic") !== undefined;
+        if (!isShare || match.scalar(inputAt(complement, 0)) !== 1) continue;
+        const other = bothOrders(part).find(([first]) => first === share)?.[1];
+        if (other === undefined || !shapeEquals(other.aval.shape, x.aval.shape)) continue;
+        return [o.add(x, o.mul(share, o.sub(other, x)))];
+      }
+    }
+    return null;
+  },
+};
+
 /** `1 / (1 + exp(-x))`, which is how flax and older exports write the logistic function. */
 const recoverLogistic: Row = {
   name: "logistic",
@@ -237,4 +269,5 @@ export const recoverRows: readonly Row[] = [
   recoverLogSoftmax,
   recoverMean,
   recoverBatchNorm,
+  mixStates,
 ];
