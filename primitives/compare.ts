@@ -4,7 +4,8 @@
  */
 import { isFloat, type DType } from "../src/ir/dtypes.js";
 import type { NoParams } from "../src/ir/params.js";
-import { none, type Primitive } from "../src/ir/primitive.js";
+import type { Ops, Value } from "../src/ir/ops.js";
+import { none, type CarriedRule, type Primitive } from "../src/ir/primitive.js";
 import type { Tensor, Tf } from "../src/ir/tf.js";
 import { accepts, elementwise, type ElementwiseSpec } from "./factories.js";
 import * as integers from "./integerMath.js";
@@ -17,6 +18,7 @@ interface ComparisonSpec {
   readonly complex?: NonNullable<ElementwiseSpec<NoParams>["complex"]>;
   readonly words: (tf: Tf, x: Word, y: Word) => Tensor;
   readonly fold: (x: number, y: number, dtype: DType) => boolean;
+  readonly carried?: ElementwiseSpec<NoParams>["carried"];
   readonly limits?: ElementwiseSpec<NoParams>["limits"];
 }
 
@@ -31,16 +33,38 @@ function comparison(name: string, spec: ComparisonSpec): Primitive<NoParams> {
     words: (tf, args) => spec.words(tf, at(args, 0), at(args, 1)),
     fold: (args, dtype) => spec.fold(at(args, 0), at(args, 1), dtype),
     ...(spec.complex === undefined ? {} : { complex: spec.complex }),
+    ...(spec.carried === undefined ? {} : { carried: spec.carried }),
     ...(spec.limits === undefined ? {} : { limits: spec.limits }),
   });
 }
 
-const any = [accepts.any, accepts.any];
+const any = [accepts.anyOrKey, accepts.anyOrKey];
 const ordered = [accepts.ordered, accepts.ordered];
 const not = (tf: Tf, x: Tensor): Tensor => tf.unary("LogicalNot", x);
 
+/** Comparisons of keys are those of all their words together. */
+const ofWords =
+  (
+    compare: (o: Ops, x: Value, y: Value) => Value,
+    join: (o: Ops, each: Value, axes: readonly number[]) => Value,
+  ): CarriedRule<NoParams> =>
+  (o, inputs, _params, types) => {
+    const [x, y] = [at(inputs, 0), at(inputs, 1)];
+    const rank = Math.max(...types.map(({ shape }) => shape.length));
+    const shapes = types.map(({ shape }, index) => [
+      ...(shape.length === rank ? shape : new Array<number>(rank).fill(1)),
+      ...at(inputs, index).aval.shape.slice(-1),
+    ]);
+    const each = compare(o, o.reshape(x, at(shapes, 0)), o.reshape(y, at(shapes, 1)));
+    return [join(o, each, [rank])];
+  };
+
 export const eq = comparison("eq", {
   accepts: any,
+  carried: ofWords(
+    (o, x, y) => o.eq(x, y),
+    (o, each, axes) => o.reduceAnd(each, axes),
+  ),
   tfjs: (tf, x, y) => tf.binary("Equal", x, y),
   complex: (tf, args) => {
     const [x, y] = [at(args, 0), at(args, 1)];
@@ -52,6 +76,10 @@ export const eq = comparison("eq", {
 
 export const ne = comparison("ne", {
   accepts: any,
+  carried: ofWords(
+    (o, x, y) => o.ne(x, y),
+    (o, each, axes) => o.reduceOr(each, axes),
+  ),
   tfjs: (tf, x, y) => tf.binary("NotEqual", x, y),
   complex: (tf, args) => {
     const [x, y] = [at(args, 0), at(args, 1)];

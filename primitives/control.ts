@@ -73,6 +73,7 @@ function whileParts(inputs: readonly unknown[], params: WhileParams): WhileParts
 
 export const whileLoop = definePrimitive<WhileParams>({
   name: "while",
+  traits: { keys: true },
   manyNodes: "The nodes of condition and body.",
   abstractEval: (inputs, params) => {
     const { carry } = splitWhile(inputs, params);
@@ -164,6 +165,7 @@ function emitBranches(
 
 export const condBranch = definePrimitive<CondParams>({
   name: "cond",
+  traits: { keys: true },
   abstractEval: ([index, ...operands], { branches }) => {
     const [first, ...others] = branches;
     if (first === undefined || index === undefined) {

@@ -197,7 +197,7 @@ export const convertElementType: Primitive<ConvertElementTypeParams> =
       const to = requireDtype("convert_element_type", params.new_dtype);
       const plain = (kind: string): boolean => kind !== "key" && kind !== "token";
       if (dtype !== to && (!plain(kindOf(dtype)) || !plain(kindOf(to)))) {
-        throw dtypeMismatch(`convert_element_type cannot convert from ${dtype} to ${to}`);
+        throw dtypeMismatch(`Cannot convert_element_type from ${dtype} to ${to}`);
       }
       return [shapedArray(to, shape, params.weak_type)];
     },

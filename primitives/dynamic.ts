@@ -238,6 +238,7 @@ function updateAt(tf: Tf, x: Tensor, update: Tensor, starts: readonly Start[]): 
 
 export const dynamicUpdateSlice: Primitive<NoParams> = definePrimitive<NoParams>({
   name: "dynamic_update_slice",
+  traits: { keys: true },
   abstractEval: (inputs) => {
     if (inputs.length < 2) checkCount("dynamic_update_slice", inputs, 2);
     const x = at(inputs, 0);

@@ -40,6 +40,10 @@ export const accepts = {
     kinds: [...integers, "float", "complex", "bool"],
     names: "integer, floating, complexfloating, bool",
   },
+  anyOrKey: {
+    kinds: [...integers, "float", "complex", "bool", "key"],
+    names: "integer, floating, complexfloating, bool, prng_key",
+  },
   boolOrInteger: { kinds: [...integers, "bool"], names: "integer, bool" },
   complex: { kinds: ["complex"], names: "complexfloating" },
   float: { kinds: ["float"], names: "floating" },
@@ -115,6 +119,8 @@ export interface ElementwiseSpec<P> {
   readonly words?: (tf: Tf, args: readonly Word[], context: ElementwiseContext<P>) => Word | Tensor;
   /** Exact value for real numbers; the result is rounded, or wrapped, to its element type. */
   readonly fold?: (args: readonly number[], dtype: DType, params: P) => number | boolean;
+  /** What it is on random keys, if it accepts them. */
+  readonly carried?: PrimitiveRecord<P>["carried"];
   readonly limits?: PrimitiveRecord<P>["limits"];
   readonly manyNodes?: PrimitiveRecord<P>["manyNodes"];
   /** Operations per element; 1 if left out. */
@@ -348,7 +354,7 @@ function tfjsRule<P>(spec: ElementwiseSpec<P>): TfjsRule<P> {
 
 /** Makes the record of an elementwise primitive. */
 export function elementwise<P>(spec: ElementwiseSpec<P>): Primitive<P> {
-  const { fold, limits, manyNodes, flopsPerElement = 1 } = spec;
+  const { fold, carried, limits, manyNodes, flopsPerElement = 1 } = spec;
   const record: Primitive<P> = definePrimitive<P>({
     name: spec.name,
     abstractEval: (inputs, params) => [elementwiseType(spec, inputs, params)],
@@ -357,6 +363,7 @@ export function elementwise<P>(spec: ElementwiseSpec<P>): Primitive<P> {
     batch: elementwiseBatch(() => record),
     tfjs: tfjsRule(spec),
     traits: { elementwise: true },
+    ...(carried === undefined ? {} : { carried }),
     ...(limits === undefined ? {} : { limits }),
     ...(manyNodes === undefined ? {} : { manyNodes }),
     ...(fold === undefined

@@ -28,6 +28,8 @@ import * as linalg from "./linalg/index.js";
 import * as linearSolve from "./linearSolve.js";
 import * as pad from "./pad.js";
 import * as random from "./random.js";
+import * as randomGamma from "./randomGamma.js";
+import * as randomKeys from "./randomKeys.js";
 import * as reduce from "./reduce.js";
 import * as reduceGeneral from "./reduceGeneral.js";
 import * as rngBits from "./rngBits.js";
@@ -74,6 +76,8 @@ const families: readonly object[] = [
   fft,
   linalg,
   random,
+  randomKeys,
+  randomGamma,
   rngBits,
   fused,
   control,

@@ -4,7 +4,7 @@
  */
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
 import { printShape, shapeEquals, shapeSize, type Shape } from "../src/ir/dims.js";
-import { bitsOf, isComplex, isInteger, kindOf, type DType } from "../src/ir/dtypes.js";
+import { bitsOf, isComplex, isInteger, isKey, kindOf, type DType } from "../src/ir/dtypes.js";
 import {
   definePrimitive,
   none,
@@ -247,9 +247,9 @@ function checkDtype(name: string, monoid: Monoid, dtype: DType): void {
   if (isLogical && dtype !== "bool" && !isInteger(dtype)) {
     throw dtypeMismatch(`logical reduction requires operand dtype bool or int, got ${dtype}.`);
   }
-  if ((monoid === "sum" || monoid === "prod") && dtype === "bool") {
+  if ((monoid === "sum" || monoid === "prod") && (dtype === "bool" || isKey(dtype))) {
     throw dtypeMismatch(
-      `${name} does not accept dtype bool. Accepted dtypes are subtypes of number.`,
+      `${name} does not accept dtype ${dtype}. Accepted dtypes are subtypes of number.`,
     );
   }
 }

@@ -154,6 +154,7 @@ export type { ScanParams } from "./scanTransforms.js";
 
 export const scan: Primitive<ScanParams> = definePrimitive<ScanParams>({
   name: "scan",
+  traits: { keys: true },
   abstractEval: scanTypes,
   jvp: (o, primals, tangents, params) => scanJvp(o, primals, tangents, params, bindScan),
   transpose: (o, cotangents, inputs, params) =>

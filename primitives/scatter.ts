@@ -168,6 +168,7 @@ function scatterRowwise(
 function scatterPrimitive(name: string, kind: ScatterKind): Primitive<ScatterParams> {
   return definePrimitive<ScatterParams>({
     name,
+    traits: { keys: kind === "replace" },
     manyNodes:
       "Products and extrema of duplicate indices: rows are sorted and joined in doubling steps.",
     abstractEval: (inputs, params) => {

@@ -193,7 +193,7 @@ export const selectN: Primitive<NoParams> = definePrimitive<NoParams>({
     return { outputs: [output], dims: [dim] };
   },
   tfjs: (tf, inputs, _params, outs) => [selectTfjs(tf, inputs, at(outs, 0))],
-  traits: { elementwise: true },
+  traits: { elementwise: true, keys: true },
   fold: (inputs, _params, outs) => {
     const folded = foldSelect(inputs, at(outs, 0));
     return folded === null ? null : [folded];

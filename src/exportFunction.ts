@@ -12,15 +12,20 @@ import {
 } from "./api/calls.js";
 import { withConstants } from "./api/jit.js";
 import type { Traceable } from "./api/types.js";
-import { shapedArray, type ShapedArray } from "./ir/aval.js";
+import { carriedAval, shapedArray, type ShapedArray } from "./ir/aval.js";
+import { isKey } from "./ir/dtypes.js";
+import type { Value } from "./ir/ops.js";
+import { at } from "./lax/arguments.js";
+import { keyImpls, keyType, randomUnwrap, randomWrap } from "../primitives/randomKeys.js";
 import { isSymbolic, printDim, symbolicScope, variablesOf, type SymbolicScope } from "./ir/dims.js";
 import type { ClosedJaxpr } from "./ir/jaxpr.js";
 import { substituteProgram } from "./ir/substitute.js";
 import { solveDims, symbolicShape, unifyShapes, type DimPlan } from "./ir/shapeSpec.js";
 import type { Program, ProgramInput, ProgramValue, TreeDescription } from "./import/program.js";
 import { atUserLine } from "./trace/source.js";
+import { carryKeys } from "./passes/carryKeys.js";
 import { prepareForDerivatives } from "./passes/prepare.js";
-import { evaluateProgram, isTracing, typeOf } from "./trace/trace.js";
+import { evaluateProgram, isTracing, o, typeOf } from "./trace/trace.js";
 import {
   broadcastPrefix,
   flattenWithPath,
@@ -97,12 +102,14 @@ export function exportFunction<Args extends readonly unknown[]>(
     const { inTree, avals, paths, scope } = exportedTypes(args, options);
     const name = options.name ?? nameOf(f);
     const traced = traceCall(f, inTree, avals);
-    const jaxpr = withConstants(traced);
-    const inputs = jaxpr.jaxpr.invars.map(({ aval }, index): ProgramInput => ({
+    const typed = withConstants(traced);
+    // Keys are their words in a program, as in one of an artifact; only its inputs tell.
+    const jaxpr = carryKeys(typed);
+    const inputs = typed.jaxpr.invars.map(({ aval }, index): ProgramInput => ({
       ...programValue(`args${paths[index] ?? ""}`, paths[index] ?? "", aval),
       used: isUsed(jaxpr.jaxpr, index),
     }));
-    const outputs = jaxpr.jaxpr.outvars.map(({ aval }, index) => {
+    const outputs = typed.jaxpr.outvars.map(({ aval }, index) => {
       const path = traced.outPaths[index] ?? "";
       return programValue(`result${path}`, path, aval);
     });
@@ -169,7 +176,7 @@ function keysOf(path: string): readonly string[] {
 }
 
 function programValue(name: string, path: string, aval: ShapedArray): ProgramValue {
-  return { name, keyPath: keysOf(path), aval, dtype: aval.dtype };
+  return { name, keyPath: keysOf(path), aval: carriedAval(aval), dtype: aval.dtype };
 }
 
 /** A structure as plain data. */
@@ -209,6 +216,8 @@ export function treeOfDescription({ kind, keys, fields, children = [] }: TreeDes
   }
 }
 
+const wordsOf = (keys: Value): Value => at(o.bind(randomUnwrap, [keys], {}), 0);
+
 /**
  * A program as a function that can be called, traced and transformed: imported artifacts have
  * gradients and batches like functions written here.
@@ -238,9 +247,11 @@ export function programFunction(program: Program): (...args: readonly unknown[])
           expected.map((part) => printTree(treeOfDescription(part))).join(" and keywords "),
       );
     }
+    const words = values.map((value) => (isKey(value.aval.dtype) ? wordsOf(value) : value));
     values.forEach(({ aval }, index) => {
       const input = program.inputs[index];
-      if (input === undefined || input.aval.dtype === aval.dtype) return;
+      const isTyped = isKey(aval.dtype) && aval.dtype === input?.dtype;
+      if (input === undefined || isTyped || input.aval.dtype === aval.dtype) return;
       throw callError(
         "type-mismatch",
         `${input.name} of ${program.name} is ${input.aval.dtype}, given ${aval.dtype}`,
@@ -248,13 +259,17 @@ export function programFunction(program: Program): (...args: readonly unknown[])
     });
     const sizes = unifyShapes(
       plan,
-      values.map(({ aval }) => aval.shape),
+      words.map(({ aval }) => aval.shape),
     );
     // A trace may be that of a derivative: written-out functions and loops are recognised first.
     if (isTracing()) prepared ??= prepareForDerivatives(program.jaxpr);
     const own = prepared ?? program.jaxpr;
     const sized = sizes.size === 0 ? own : substituteProgram(own, sizes);
-    return unflattenValues(outTree, evaluateProgram(sized, values));
+    const results = evaluateProgram(sized, words).map((value, index) => {
+      const impl = keyImpls.find((name) => keyType(name) === program.outputs[index]?.dtype);
+      return impl === undefined ? value : at(o.bind(randomWrap, [value], { impl }), 0);
+    });
+    return unflattenValues(outTree, results);
   };
   Object.defineProperty(call, "name", { value: program.name });
   return call;

@@ -3,7 +3,8 @@
  */
 import { printAval } from "../ir/aval.js";
 import { closedJaxpr, type ClosedJaxpr } from "../ir/jaxpr.js";
-import { fromNumbers } from "../ir/hostArray.js";
+import { isKey } from "../ir/dtypes.js";
+import { fromNumbers, hostArray } from "../ir/hostArray.js";
 import type { Value } from "../ir/ops.js";
 import { isConcrete, type ArrayValue } from "../trace/arrays.js";
 import { evaluateProgram, isTracing, o } from "../trace/trace.js";
@@ -84,7 +85,13 @@ export function jit<Args extends readonly unknown[], Result>(
 function constantOf(value: Value): ReturnType<typeof fromNumbers> {
   if (!isConcrete(value)) throw new Error("internal error: a traced value as a constant");
   const { aval, array } = value;
-  return fromNumbers(aval.dtype, aval.shape as readonly number[], array.dataSync());
+  const shape = aval.shape as readonly number[];
+  const values = array.dataSync();
+  if (!isKey(aval.dtype) && aval.dtype !== "uint32") return fromNumbers(aval.dtype, shape, values);
+  // Tensors hold words as int32 numbers of the same bits.
+  const words = Uint32Array.from(values, (value) => value >>> 0);
+  const { bytes } = fromNumbers("uint32", [words.length], words);
+  return hostArray(aval.dtype, shape, bytes);
 }
 
 /** A traced call whose captured arrays are constants of the program. */

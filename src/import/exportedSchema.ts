@@ -80,7 +80,7 @@ export const dtypesByNumber: readonly DType[] = [
   "float4_e2m1fn",
   "key<fry>",
   "key<rbg>",
-  "key<unsafe_rbg>",
+  "key<urbg>",
 ];
 
 export const memorySpaces = ["unspecified", "device", "host", "any"] as const;

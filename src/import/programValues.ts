@@ -1,9 +1,9 @@
 /**
  * The inputs and outputs of an imported program: names, key paths, types. Used by program.ts.
  */
-import { shapedArray, type ShapedArray } from "../ir/aval.js";
+import { carriedAval, shapedArray, type ShapedArray } from "../ir/aval.js";
 import { isSymbolic, parseDim, printDim, type SymbolicScope } from "../ir/dims.js";
-import { bitsOf, kindOf, type DType } from "../ir/dtypes.js";
+import { isKey, type DType } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import type { ExportedAval, ExportedProgram } from "./exported.js";
@@ -50,7 +50,7 @@ export function describeTree(tree: PyTreeDef): TreeDescription {
 /** The type an argument has in the module: keys are their words, float0 is bool. */
 export function physicalAval({ shape, dtype }: ExportedAval, scope: SymbolicScope): ShapedArray {
   const dims = shape.map((size) => (typeof size === "number" ? size : parseDim(size, scope)));
-  if (kindOf(dtype) === "key") return shapedArray("uint32", [...dims, bitsOf(dtype) / 32]);
+  if (isKey(dtype)) return carriedAval(shapedArray(dtype, dims));
   return shapedArray(dtype === "float0" ? "bool" : canonicalDType(dtype), dims);
 }
 

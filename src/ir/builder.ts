@@ -3,6 +3,7 @@
  * through the lax-like methods of src/lax/ops.ts); tracing has its own interpreter above it.
  */
 import { printAval, type ShapedArray } from "./aval.js";
+import { isKey } from "./dtypes.js";
 import { Jax2TfjsError } from "./errors.js";
 import type { HostArray } from "./hostArray.js";
 import {
@@ -30,6 +31,18 @@ export function isAtom(value: Value): value is Atom {
 export function asAtom(value: Value): Atom {
   if (isAtom(value)) return value;
   throw new Error(`internal error: ${printAval(value.aval)} is no atom of a jaxpr`);
+}
+
+/** Throws for random keys unless the primitive takes them. */
+function refuseKeys(primitive: Primitive, types: readonly ShapedArray[]): void {
+  const { name, traits = {}, carried } = primitive;
+  const isMove = traits.keys === true || traits.view === true || traits.inlines !== undefined;
+  if (isMove || carried !== undefined) return;
+  const key = types.find(({ dtype }) => isKey(dtype));
+  if (key === undefined) return;
+  throw new Jax2TfjsError("dtype-mismatch", `${name} does not accept dtype ${key.dtype}.`, {
+    fix: "random.keyData gives the words of a key",
+  });
 }
 
 export class JaxprBuilder {
@@ -103,10 +116,10 @@ export class JaxprBuilder {
     params: Params,
   ): readonly ShapedArray[] {
     try {
-      return primitive.abstractEval(
-        inputs.map((atom) => atom.aval),
-        params,
-      );
+      const types = inputs.map((atom) => atom.aval);
+      const results = primitive.abstractEval(types, params);
+      refuseKeys(primitive, types);
+      return results;
     } catch (error) {
       if (!(error instanceof Jax2TfjsError) || error.details.source !== undefined) throw error;
       throw new Jax2TfjsError(error.code, error.message, {

@@ -36,7 +36,7 @@ export const dtypes = [
   "token",
   "key<fry>",
   "key<rbg>",
-  "key<unsafe_rbg>",
+  "key<urbg>",
 ] as const;
 
 /** A JAX element type, `float0`, an abstract token or a typed PRNG key. */
@@ -57,6 +57,8 @@ export function kindOf(dtype: DType): DTypeKind {
 
 export const isInteger = (dtype: DType): boolean =>
   kindOf(dtype) === "signed" || kindOf(dtype) === "unsigned";
+/** True for the types of random keys, which are carried as words (`carriedAval`). */
+export const isKey = (dtype: DType): boolean => kindOf(dtype) === "key";
 export const isFloat = (dtype: DType): boolean => kindOf(dtype) === "float";
 export const isComplex = (dtype: DType): boolean => kindOf(dtype) === "complex";
 

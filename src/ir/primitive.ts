@@ -127,6 +127,18 @@ export type EagerRule<P> = <V>(
   params: P,
 ) => EagerSteps<readonly V[]>;
 
+/**
+ * What an equation computes where random keys are carried as their words (`carriedAval`).
+ *
+ * @param inputs keys among them as words @param types those of the inputs, keys as keys
+ */
+export type CarriedRule<P> = (
+  o: Ops,
+  inputs: readonly Value[],
+  params: P,
+  types: readonly ShapedArray[],
+) => readonly Value[];
+
 /** A documented limit of the tfjs rule, shown in errors, expected failures and docs/SUPPORT.md. */
 export interface Limit {
   readonly when: string;
@@ -144,6 +156,8 @@ export interface Traits {
   readonly inlines?: string;
   /** Calls a function of the host: it can only be run equation by equation. */
   readonly host?: boolean;
+  /** Moves random keys as it moves any elements, or hands them to its inner programs. */
+  readonly keys?: boolean;
   /** Must not be removed when its results are unused. */
   readonly effectful?: boolean;
 }
@@ -172,8 +186,13 @@ export interface PrimitiveRecord<P> {
   readonly tfjs: TfjsRule<P> | NoRule;
   readonly eager?: EagerRule<P>;
   readonly split?: SplitRule<P>;
-  /** The same as a program of other primitives, which passes put in place of the equation. */
-  readonly expand?: (inputs: readonly ShapedArray[], params: P) => ClosedJaxpr;
+  /** The same as a program of other primitives, which passes put in its place; null: stays. */
+  readonly expand?: (inputs: readonly ShapedArray[], params: P) => ClosedJaxpr | null;
+  /**
+   * For primitives that make random keys or look into them: what takes the equation's place before
+   * lowering, which knows no keys. Such a primitive needs no tfjs rule.
+   */
+  readonly carried?: CarriedRule<P>;
   readonly collective?: CollectiveRule<P>;
   readonly traits?: Traits;
   readonly limits?: readonly Limit[];

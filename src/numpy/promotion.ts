@@ -58,6 +58,10 @@ function leastUpperBound(nodes: readonly LatticeNode[]): LatticeNode {
   const common = [...(first ?? [])].filter((node) => others.every((set) => set.has(node)));
   const least = common.find((node) => common.every((other) => upperBounds(node).has(other)));
   if (least !== undefined) return least;
+  const key = nodes.find((node) => node.startsWith("key<"));
+  if (key !== undefined) {
+    throw callError("type-mismatch", `dtype=${key} is not a valid dtype for JAX type promotion.`);
+  }
   throw callError(
     "type-mismatch",
     `the element types ${[...new Set(nodes)].join(", ")} have no implicit promotion path`,

@@ -1,94 +1,190 @@
 /**
- * Keys of random numbers and the bits they give: JAX's threefry generator with its partitionable
- * counters, bit for bit. Called by the distributions of index.ts.
+ * Random keys: typed ones (`key<fry>[]`, JAX's `jax.random.key`) and raw ones, their uint32 words
+ * (`jax.random.PRNGKey`). Every function takes both and gives keys of the kind it was given. Called
+ * by the distributions of this folder.
  */
-import { printAval } from "../ir/aval.js";
-import { hashKey, shapeSize, type Dim, type Shape } from "../ir/dims.js";
-import { fromNumbers } from "../ir/hostArray.js";
+import { hashKey, printShape, shapeSize, type Dim, type Shape } from "../ir/dims.js";
+import { isInteger, isKey, type DType } from "../ir/dtypes.js";
+import { fromNumbers, hostArray } from "../ir/hostArray.js";
 import type { Value } from "../ir/ops.js";
-import { iota2x32Shape, threefry2x32 } from "../../primitives/random.js";
+import {
+  checkKeyWords,
+  keyType,
+  randomBits,
+  randomClone,
+  randomFoldIn,
+  randomSeed,
+  randomSplit,
+  randomUnwrap,
+  randomWrap,
+  type KeyImpl,
+} from "../../primitives/randomKeys.js";
+import { seedNumbers } from "../../primitives/randomGenerators.js";
 import { callError } from "../api/calls.js";
-import { invalid } from "../lax/arguments.js";
-import { arrayValue, callNamedOne, out, type NestedArray } from "../numpy/convert.js";
+import { at, bindOne, convertValue, invalid, isWeakScalar } from "../lax/arguments.js";
+import { arrayValue, out, type NestedArray } from "../numpy/convert.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
-import { o, toValue } from "../trace/trace.js";
+import { isTracing, o, toValue } from "../trace/trace.js";
 
-/** The words of a seed: the high one is 0, or the sign of an int32. */
-function wordsOfSeed(seed: number | bigint): readonly [number, number] {
+/** JAX's generators of random numbers. */
+export type RandomImpl = "threefry2x32" | "rbg" | "unsafe_rbg";
+
+const impls: Readonly<Record<RandomImpl, KeyImpl>> = {
+  threefry2x32: "fry",
+  rbg: "rbg",
+  unsafe_rbg: "urbg",
+};
+
+/** JAX's names of generators that are not here. */
+const absentImpls = ["philox2x32", "philox4x32", "threefry4x32"];
+
+export interface KeyOptions {
+  /** The generator. Default: threefry2x32, or the one that the type of words belongs to. */
+  readonly impl?: RandomImpl;
+}
+
+function resolveImpl(name: string): KeyImpl {
+  const known = Object.entries(impls).find(([own]) => own === name)?.[1];
+  if (known !== undefined) return known;
+  const names = Object.keys(impls).map((own) => `"${own}"`);
+  throw invalid(
+    absentImpls.includes(name)
+      ? `the PRNG implementation "${name}" is not supported`
+      : `unrecognized PRNG implementation "${name}"`,
+    `use one of ${names.join(", ")}`,
+  );
+}
+
+/** The type of a generator's keys. JAX's `jax.random.key_dtype`. */
+export function keyDtype(impl: RandomImpl = "threefry2x32"): DType {
+  return keyType(resolveImpl(impl));
+}
+
+/** The name of the generator of keys; raw keys are threefry2x32's. JAX's `jax.random.key_impl`. */
+export function keyImpl(keys: ArrayLike): RandomImpl {
+  const { dtype } = keysArgument(keys).keys.aval;
+  const found = Object.entries(impls).find(([, short]) => keyType(short) === dtype);
+  return (found?.[0] ?? "threefry2x32") as RandomImpl;
+}
+
+function seedValue(name: string, seed: ArrayLike): Value {
   if (typeof seed === "number" && !Number.isSafeInteger(seed)) {
     throw invalid(`a seed must be a whole number, got ${seed}`);
   }
-  // Without x64, JAX keeps 32 bits of a seed.
-  return [0, Number(BigInt.asUintN(32, BigInt(seed)))];
+  if (typeof seed === "number" || typeof seed === "bigint") {
+    // Without x64, JAX keeps 32 bits of a seed.
+    return o.literal(Number(BigInt.asIntN(32, BigInt(seed))), "int32");
+  }
+  const value = toValue(seed);
+  const { shape, dtype } = value.aval;
+  if (shape.length > 0) {
+    throw invalid(
+      `${name} accepts a scalar seed, but was given an array of shape ${printShape(shape)} != ()`,
+      "use vmap for several seeds",
+    );
+  }
+  if (!isInteger(dtype)) throw invalid(`PRNG key seed must be an integer; got ${dtype}`);
+  return value;
+}
+
+/** A known seed outside of traces gives its words without running anything. */
+function knownWords(seed: ArrayLike, impl: KeyImpl): Uint32Array | null {
+  if (isTracing() || (typeof seed !== "number" && typeof seed !== "bigint")) return null;
+  return seedNumbers(Number(BigInt.asUintN(32, BigInt(seed))), impl);
 }
 
 /**
- * A key from a whole number: two uint32 words. JAX's `jax.random.PRNGKey`; `jax.random.key` gives
- * the same words a type of their own.
+ * A typed key from a whole number. JAX's `jax.random.key`.
+ *
+ * @throws Jax2TfjsError `invalid-parameter`
  */
-export function PRNGKey(seed: number | bigint): ArrayValue {
-  return out(o.constant(fromNumbers("uint32", [2], [...wordsOfSeed(seed)])));
+export function key(seed: ArrayLike, { impl = "threefry2x32" }: KeyOptions = {}): ArrayValue {
+  const short = resolveImpl(impl);
+  const value = seedValue("key", seed);
+  const words = knownWords(seed, short);
+  if (words === null) return out(bindOne(randomSeed, [value], { impl: short }));
+  const { bytes } = fromNumbers("uint32", [words.length], words);
+  return out(o.constant(hostArray(keyType(short), [], bytes)));
 }
 
-/** As `PRNGKey`: keys are arrays of two words here. JAX's `jax.random.key`. */
-export const key = PRNGKey;
+/**
+ * A raw key from a whole number: uint32 words. JAX's `jax.random.PRNGKey`.
+ *
+ * @throws Jax2TfjsError `invalid-parameter`
+ */
+export function PRNGKey(seed: ArrayLike, { impl = "threefry2x32" }: KeyOptions = {}): ArrayValue {
+  const short = resolveImpl(impl);
+  const value = seedValue("PRNGKey", seed);
+  const words = knownWords(seed, short);
+  if (words !== null) return out(o.constant(fromNumbers("uint32", [words.length], words)));
+  return out(unwrapped(bindOne(randomSeed, [value], { impl: short })));
+}
 
-/** A key as a value. @throws Jax2TfjsError `invalid-key` */
-export function keyValue(given: ArrayLike): Value {
+const unwrapped = (keys: Value): Value => bindOne(randomUnwrap, [keys], {});
+
+interface KeysArgument {
+  /** Typed keys. */
+  readonly keys: Value;
+  /** Whether they were given as words. */
+  readonly isRaw: boolean;
+}
+
+/** Keys of any shape, raw ones as typed ones. @throws Jax2TfjsError `invalid-key` */
+function keysArgument(given: ArrayLike, impl: KeyImpl = "fry"): KeysArgument {
   const value = toValue(given);
-  const { shape, dtype } = value.aval;
-  if (dtype === "uint32" && shape.length === 1 && shape[0] === 2) return value;
+  if (isKey(value.aval.dtype)) return { keys: value, isRaw: false };
+  try {
+    checkKeyWords(value.aval, impl);
+  } catch (error) {
+    throw callError(
+      "invalid-key",
+      error instanceof Error ? error.message : String(error),
+      "make keys with random.key, random.split or random.foldIn",
+    );
+  }
+  return { keys: bindOne(randomWrap, [value], { impl }), isRaw: true };
+}
+
+function singleKey(name: string, given: ArrayLike): KeysArgument {
+  const argument = keysArgument(given);
+  const { shape } = argument.keys.aval;
+  if (shape.length === 0) return argument;
   throw callError(
     "invalid-key",
-    `a random key must be two uint32 words, got ${printAval(value.aval)}`,
-    "make keys with random.key, random.split or random.foldIn; vmap over several keys",
+    `${name} accepts a single key, but was given a key array of shape ${printShape(shape)} != ()`,
+    "use vmap for several keys",
   );
 }
 
-function wordsOfKey(value: Value): readonly [Value, Value] {
-  const word = (place: number): Value => o.squeeze(o.slice(value, [place], [place + 1]), [0]);
-  return [word(0), word(1)];
+/** A key as a typed value. @param name of the function, for errors @throws Jax2TfjsError `invalid-key` */
+export function keyValue(name: string, given: ArrayLike): Value {
+  return singleKey(name, given).keys;
 }
 
-function hash(value: Value, first: Value, second: Value): readonly [Value, Value] {
-  const [high, low] = o.bind(threefry2x32, [...wordsOfKey(value), first, second], {});
-  if (high === undefined || low === undefined) throw new Error("internal error: two words");
-  return [high, low];
+/** The words of keys, uint32 with one dimension more. JAX's `jax.random.key_data`. */
+export function keyData(keys: ArrayLike): ArrayValue {
+  return out(unwrapped(keysArgument(keys).keys));
 }
 
-function hashCounters(value: Value, shape: Shape): readonly [Value, Value] {
-  const [high, low] = o.bind(iota2x32Shape, [], { shape });
-  if (high === undefined || low === undefined) throw new Error("internal error: two words");
-  return hash(value, high, low);
+/** Words as typed keys. JAX's `jax.random.wrap_key_data`. @throws Jax2TfjsError `invalid-key` */
+export function wrapKeyData(
+  words: ArrayLike,
+  { impl = "threefry2x32" }: KeyOptions = {},
+): ArrayValue {
+  const value = toValue(words);
+  if (isKey(value.aval.dtype)) {
+    throw callError("invalid-key", `wrapKeyData takes words, got ${value.aval.dtype}`);
+  }
+  return out(keysArgument(words, resolveImpl(impl)).keys);
 }
 
-/** Random 32-bit words of a shape. */
-export function bitsValue(value: Value, shape: Shape): Value {
-  return o.xor(...hashCounters(value, shape));
+/** The same keys again. JAX's `jax.random.clone`. */
+export function clone(keys: ArrayLike): ArrayValue {
+  const { keys: value, isRaw } = keysArgument(keys);
+  return returned(bindOne(randomClone, [value], {}), isRaw);
 }
 
-/** Several keys of one, rows of words. */
-export function splitValue(value: Value, shape: Shape): Value {
-  const words = hashCounters(value, shape);
-  const column = words.map((word) =>
-    o.broadcastInDim(
-      word,
-      [...shape, 1],
-      shape.map((_, axis) => axis),
-    ),
-  );
-  return o.concatenate(column, shape.length);
-}
-
-/** One row of keys. */
-export function keyAt(keys: Value, row: number): Value {
-  return o.squeeze(o.slice(keys, [row, 0], [row + 1, 2]), [0]);
-}
-
-/** Sizes as part of the key of a kept program: alike sizes of different scopes are different. */
-export function shapeKey(shape: Shape): string {
-  return shape.map(hashKey).join(",");
-}
+const returned = (keys: Value, isRaw: boolean): ArrayValue => out(isRaw ? unwrapped(keys) : keys);
 
 function checkCount(count: Dim): void {
   if (typeof count === "number" && (!Number.isInteger(count) || count < 0)) {
@@ -96,33 +192,99 @@ function checkCount(count: Dim): void {
   }
 }
 
-/** New keys of a key, which must not be used again: rows of an array. JAX's `jax.random.split`. */
-export function split(given: ArrayLike, count: Dim = 2): ArrayValue {
-  checkCount(count);
-  const body = (value: Value): Value => splitValue(value, [count]);
-  return out(callNamedOne("_threefry_split", hashKey(count), body, [keyValue(given)]));
+/** Several typed keys of one, an array of a shape. */
+export function splitValue(keys: Value, shape: Shape): Value {
+  return bindOne(randomSplit, [keys], { shape });
+}
+
+/** One of the keys of an array of one dimension. */
+export function keyAt(keys: Value, row: number): Value {
+  return o.squeeze(o.slice(keys, [row], [row + 1], [1]), [0]);
+}
+
+/** As many keys of a key. */
+export function keysOf(value: Value, count: number): readonly Value[] {
+  const keys = splitValue(value, [count]);
+  return Array.from({ length: count }, (_, row) => keyAt(keys, row));
+}
+
+/** Two keys of a key. */
+export function twoKeys(value: Value): readonly [Value, Value] {
+  const [first, second] = keysOf(value, 2);
+  if (first === undefined || second === undefined) throw new Error("internal error: two keys");
+  return [first, second];
+}
+
+/**
+ * New keys of a key, which must not be used again: an array of keys, raw for a raw key. JAX's
+ * `jax.random.split`.
+ */
+export function split(given: ArrayLike, count: Dim | Shape = 2): ArrayValue {
+  const shape = Array.isArray(count) ? (count as Shape) : [count as Dim];
+  shape.forEach(checkCount);
+  const { keys, isRaw } = singleKey("split", given);
+  return returned(splitValue(keys, shape), isRaw);
 }
 
 /** As `split`, as a list: `const [next, own] = random.splitKeys(key)`. */
 export function splitKeys(given: ArrayLike, count = 2): ArrayValue[] {
-  const keys = arrayValue(split(given, count));
-  return Array.from({ length: count }, (_, row) => out(keyAt(keys, row)));
+  checkCount(count);
+  const { keys, isRaw } = singleKey("split", given);
+  const all = splitValue(keys, [count]);
+  if (!isRaw) return Array.from({ length: count }, (_, row) => out(keyAt(all, row)));
+  const words = unwrapped(all);
+  const width = at(words.aval.shape, 1);
+  return Array.from({ length: count }, (_, row) =>
+    out(o.squeeze(o.slice(words, [row, 0], [row + 1, width], [1, 1]), [0])),
+  );
 }
 
 /** A key that also depends on a whole number: the step of a loop. JAX's `jax.random.fold_in`. */
 export function foldIn(given: ArrayLike, data: NestedArray): ArrayValue {
-  const number =
-    typeof data === "number" ? arrayValue(BigInt.asIntN(32, BigInt(data))) : arrayValue(data);
-  if (number.aval.shape.length > 0) throw invalid("foldIn takes one number", "vmap over several");
-  const body = (value: Value, count: Value): Value => {
-    const low = o.convertElementType(count, "uint32");
-    const words = hash(value, o.literal(0, "uint32"), low);
-    return o.concatenate(
-      words.map((word) => o.broadcastInDim(word, [1], [])),
-      0,
+  const { keys, isRaw } = singleKey("fold_in", given);
+  return returned(bindOne(randomFoldIn, [keys, foldedNumber(data)], {}), isRaw);
+}
+
+function foldedNumber(data: NestedArray): Value {
+  if (typeof data === "number" || typeof data === "bigint") {
+    if (typeof data === "number" && !Number.isSafeInteger(data)) {
+      throw invalid(`foldIn takes a whole number, got ${data}`);
+    }
+    return o.literal(Number(BigInt.asUintN(32, BigInt(data))), "uint32");
+  }
+  const value = arrayValue(data);
+  const { shape, dtype } = value.aval;
+  if (shape.length > 0) {
+    throw invalid(
+      `fold_in accepts a scalar, but was given an array of shape ${printShape(shape)} != ()`,
+      "use vmap for several numbers",
     );
-  };
-  return out(callNamedOne("_threefry_fold_in", "", body, [keyValue(given), number]));
+  }
+  if (isWeakScalar(value) || !isInteger(dtype)) throw invalid(`foldIn takes no ${dtype}`);
+  return convertValue(value, "uint32");
+}
+
+/** Random words of a shape: uint8, uint16 or uint32 ones. */
+export function bitsValue(keys: Value, shape: Shape, width: 8 | 16 | 32 = 32): Value {
+  return bindOne(randomBits, [keys], { bit_width: width, shape });
+}
+
+/** Random unsigned words. JAX's `jax.random.bits`. */
+export function bits(
+  given: ArrayLike,
+  shape: Shape = [],
+  { dtype = "uint32" }: { readonly dtype?: DType } = {},
+): ArrayValue {
+  const width = dtype === "uint8" ? 8 : dtype === "uint16" ? 16 : 32;
+  if (`uint${width}` !== dtype) {
+    throw invalid(`dtype argument to bits must be uint8, uint16 or uint32, got ${dtype}`);
+  }
+  return out(bitsValue(keyValue("bits", given), shape, width));
+}
+
+/** Sizes as part of the key of a kept program: alike sizes of different scopes are different. */
+export function shapeKey(shape: Shape): string {
+  return shape.map(hashKey).join(",");
 }
 
 /** How many elements a shape has. @throws for symbolic shapes */
@@ -130,16 +292,4 @@ export function staticSize(shape: Shape): number {
   const size: Dim = shapeSize(shape);
   if (typeof size === "number") return size;
   throw invalid("this needs known sizes");
-}
-
-/** Random uint32 words. JAX's `jax.random.bits`. */
-export function bits(given: ArrayLike, shape: Shape = []): ArrayValue {
-  const body = (value: Value): Value => bitsValue(value, shape);
-  return out(callNamedOne("_bits", shapeKey(shape), body, [keyValue(given)]));
-}
-
-/** The rows of a split into two keys. */
-export function twoKeys(value: Value): readonly [Value, Value] {
-  const keys = splitValue(value, [2]);
-  return [keyAt(keys, 0), keyAt(keys, 1)];
 }

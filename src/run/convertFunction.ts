@@ -7,13 +7,15 @@ import { callError, flattenArguments, nameOf, traceCall, unflattenValues } from 
 import { jit } from "../api/jit.js";
 import type { Arguments, Traceable } from "../api/types.js";
 import { exportedTypes, type ExportOptions } from "../exportFunction.js";
-import { printAval } from "../ir/aval.js";
+import { carriedAval, printAval } from "../ir/aval.js";
+import { isKey } from "../ir/dtypes.js";
 import { type Jax2TfjsError } from "../ir/errors.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
 import { checkCall, solveDims, type DimPlan } from "../ir/shapeSpec.js";
 import { substituteProgram } from "../ir/substitute.js";
 import { EagerRunner, type EquationEvent } from "../lower/eager.js";
+import { carryKeys } from "../passes/carryKeys.js";
 import { atUserLine } from "../trace/source.js";
 import { asValue, isTracing } from "../trace/trace.js";
 import { printTree, type MapLeaves, type TreeDef } from "../tree/pytree.js";
@@ -58,7 +60,13 @@ function eagerRun({ onEquation }: ConvertFunctionOptions): RunProgram {
       runners.get(backend) ??
       new EagerRunner({ backend, ...(onEquation === undefined ? {} : { onEquation }) });
     runners.set(backend, runner);
-    return runner.runSync(program, args);
+    const carried = args.map(({ aval, tensors }) => ({ aval: carriedAval(aval), tensors }));
+    const results = runner.runSync(carryKeys(program), carried);
+    return program.jaxpr.outvars.map(({ aval }, index) => {
+      const result = results[index];
+      if (result === undefined) throw new Error("internal error: a missing result");
+      return { aval: isKey(aval.dtype) ? aval : result.aval, tensors: result.tensors };
+    });
   };
 }
 

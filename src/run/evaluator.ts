@@ -4,8 +4,8 @@
  * loops that only `executeAsync` could run is stepped through.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { printAval, type ShapedArray } from "../ir/aval.js";
-import { isComplex } from "../ir/dtypes.js";
+import { carriedAval, printAval, type ShapedArray } from "../ir/aval.js";
+import { isComplex, isKey } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import { fromNumbers, type HostArray } from "../ir/hostArray.js";
 import { subJaxprs, type Atom, type ClosedJaxpr, type Jaxpr } from "../ir/jaxpr.js";
@@ -110,7 +110,16 @@ class ProgramCache {
   readonly run: RunProgram = (program, args) => {
     const backend = currentBackend();
     const compiled = this.#compile(program, backend);
-    if (compiled.runner === null) return this.#stepper(backend).runSync(compiled.program, args);
+    if (compiled.runner === null) {
+      const carried = args.map(({ aval, tensors }) => ({ aval: carriedAval(aval), tensors }));
+      const results = this.#stepper(backend).runSync(compiled.program, carried);
+      // The types of the program itself: of keys, not of their words.
+      return results.map(({ tensors }, index) => {
+        const aval = compiled.outputs[index];
+        if (aval === undefined) throw new Error("internal error: a result without type");
+        return { aval, tensors };
+      });
+    }
     const tensors = compiled.runner.runSync(args.flatMap((arg) => [...arg.tensors]));
     return regroup(compiled.outputs, tensors);
   };
@@ -242,7 +251,8 @@ function keptArray({ aval, tensors }: EagerValue): ArrayValue {
 
 /** Notes the type of a result; its sizes are those it has, where the program's are symbolic. */
 function remembered<T extends ArrayValue>(array: T, aval: ShapedArray): T {
-  rememberType(array, { ...aval, shape: array.shape });
+  const shape = isKey(aval.dtype) ? array.shape.slice(0, -1) : array.shape;
+  rememberType(array, { ...aval, shape });
   return array;
 }
 

@@ -5,6 +5,7 @@
  * float32.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { carriedAval } from "../ir/aval.js";
 import { kindOf, type DType } from "../ir/dtypes.js";
 import { asFloat32, asInt32, fromNumbers, valuesOf, type HostArray } from "../ir/hostArray.js";
 import type { SignatureLeaf } from "./signature.js";
@@ -58,7 +59,10 @@ export function tensorsOf(array: HostArray, parts: 1 | 2): readonly tf.Tensor[] 
     }
     case "float":
       return [realTensor(asFloat32(array), shape)];
-    case "key":
+    case "key": {
+      const words = carriedAval({ ...array, weakType: false }).shape as readonly number[];
+      return [tf.tensor(Int32Array.from(valuesOf(array) as Uint32Array), mutable(words), "int32")];
+    }
     case "float0":
     case "token":
       throw new Error(`internal error: a ${dtype} array for a tensor`);
