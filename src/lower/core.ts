@@ -129,16 +129,35 @@ export class GraphCore {
     const key = `${op}(${references.join(",")})${JSON.stringify(attrs)}`;
     const existing = this.scope.shared.get(key);
     if (existing !== undefined) return existing;
-    const name = this.uniqueName(this.#nameFor(op));
-    this.scope.nodes.push({ name, op, input: references, attr: attrs, outputs });
-    if (asyncOps.has(op)) this.needsAsync = true;
-    const tensors = outputs.map((output, slot) => {
-      const tensor = this.#tensor(name, slot, output, null);
-      this.#producers.set(tensor, { op, inputs: local, attrs });
-      return tensor;
-    });
+    const tensors = this.#emitNode(op, local, attrs, outputs);
     this.scope.shared.set(key, tensors);
     return tensors;
+  }
+
+  /** Emits a node that no other shares: the copy of a tensor for a kernel that writes into it. */
+  emitCopy(op: string, inputs: readonly Tensor[], attrs: Attrs, output: NodeOutput): Tensor {
+    this.#checkOp(op, attrs);
+    const local = inputs.map((input) => this.#bring(input));
+    const [tensor] = this.#emitNode(op, local, attrs, [output]);
+    if (tensor === undefined) throw new Error(`internal error: ${op} without output`);
+    return tensor;
+  }
+
+  #emitNode(
+    op: string,
+    inputs: readonly Tensor[],
+    attrs: Attrs,
+    outputs: readonly NodeOutput[],
+  ): readonly Tensor[] {
+    const name = this.uniqueName(this.#nameFor(op));
+    const input = inputs.map((tensor) => this.reference(tensor));
+    this.scope.nodes.push({ name, op, input, attr: attrs, outputs });
+    if (asyncOps.has(op)) this.needsAsync = true;
+    return outputs.map((output, slot) => {
+      const tensor = this.#tensor(name, slot, output, null);
+      this.#producers.set(tensor, { op, inputs, attrs });
+      return tensor;
+    });
   }
 
   /** Emits a node with one output. */

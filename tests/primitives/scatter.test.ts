@@ -174,6 +174,25 @@ describeOnBackend("cpu", () => {
     tf.dispose(inputs);
   });
 
+  it("writes into one array do not mix", async () => {
+    const unique = params({}, { unique_indices: true });
+    const types = [f32([3, 1]), i32([1, 1]), i32([1, 1]), f32([1, 1])];
+    const closed = program(types, (builder, [operand, first, second, update]) => {
+      if (operand === undefined || update === undefined) return [];
+      return [first, second].flatMap((indices) =>
+        indices === undefined ? [] : builder.bind(scatter, [operand, indices, update], unique),
+      );
+    });
+    const index = (value: number): tf.Tensor => tf.tensor([value], [1, 1], "int32");
+    const inputs = [tf.zeros([3, 1]), index(0), index(2), tf.ones([1, 1])];
+    const results = await run(lowered(closed, ["cpu"]), inputs);
+    expect(results.map((values) => Array.from(values))).toEqual([
+      [1, 0, 0],
+      [0, 0, 1],
+    ]);
+    tf.dispose(inputs);
+  });
+
   it("products of many repeated rows", async () => {
     const indices = [...many.slice(0, 6), ...many.slice(0, 6), ...many.slice(0, 6)];
     for (const constant of [false, true]) {

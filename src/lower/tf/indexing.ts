@@ -76,9 +76,10 @@ export function indexingOps(
     if (x.dtype !== "bool") {
       if (core.targets("webgl")) return selectScattered(x, indices, updates);
       const output = { dtype: x.dtype, shape: x.shape };
-      // The cpu kernel writes into its argument, which may be a weight, or a tensor of the user's.
+      // The cpu kernel writes into its argument, which may be a weight, or a tensor of the user's, or
+      // be read by other nodes: each write has a copy of its own.
       const target = core.targets("cpu")
-        ? core.emitOne("Mul", [x, core.numbers([1], x.dtype, [])], {}, output)
+        ? core.emitCopy("Mul", [x, core.numbers([1], x.dtype, [])], {}, output)
         : x;
       return core.emitOne("TensorScatterUpdate", [target, indices, updates], {}, output);
     }
