@@ -3,6 +3,7 @@
  * squeeze, rev. Pending broadcasts (tensors smaller than their value) stay pending where they can.
  */
 import { shapedArray } from "../src/ir/aval.js";
+import { JaxprBuilder } from "../src/ir/builder.js";
 import {
   dimEquals,
   printShape,
@@ -202,6 +203,14 @@ export const reshape: Primitive<ReshapeParams> = definePrimitive<ReshapeParams>(
   fold: (inputs, { new_sizes, dimensions }) => {
     const result = dimensions === null ? reshaped(at(inputs, 0), new_sizes) : null;
     return result === null ? null : [result];
+  },
+  // So that passes have no other order than that of the elements to think of.
+  expand: (inputs, { new_sizes, dimensions }) => {
+    if (dimensions === null) return null;
+    const builder = new JaxprBuilder();
+    const x = builder.input(at(inputs, 0));
+    const moved = builder.bind(transpose, [x], { permutation: dimensions });
+    return builder.build(builder.bind(reshape, moved, { new_sizes, dimensions: null }));
   },
   traits: { view: true },
 });

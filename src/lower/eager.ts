@@ -138,10 +138,9 @@ export class EagerRunner {
         const outputs = yield* primitive.eager(this.#control(depth, made), inputs, params);
         return ownOutputs(outputs, made);
       }
-      if (primitive.expand !== undefined) {
-        const avals = inputs.map((input) => input.aval);
-        return yield* this.#run(primitive.expand(avals, params), inputs, depth + 1);
-      }
+      const avals = inputs.map((input) => input.aval);
+      const expanded = primitive.expand?.(avals, params) ?? null;
+      if (expanded !== null) return yield* this.#run(expanded, inputs, depth + 1);
       const step = this.#step(equation);
       const tensors = yield* runGraph(
         step.runner,

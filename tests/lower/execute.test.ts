@@ -31,7 +31,7 @@ test("results that are inputs or constants can be disposed", () => {
 
 test("numbers of a program that is stepped through outlive someone's tf.tidy", () => {
   const scalar = shapedArray("float32", []);
-  const closed = program([scalar], (builder, [x]) => {
+  const closed = program([scalar], (_builder, [x]) => {
     const half = { kind: "literal", value: 0.5, aval: scalar } as const;
     return x === undefined ? [] : [x, half];
   });

@@ -7,7 +7,7 @@ import { fromNumbers } from "../../../src/ir/hostArray.js";
 import type { ClosedJaxpr } from "../../../src/ir/jaxpr.js";
 import type { Value } from "../../../src/ir/ops.js";
 import "../../../src/run/install.js";
-import { rememberType, type ArrayValue } from "../../../src/trace/arrays.js";
+import { rememberType } from "../../../src/trace/arrays.js";
 import { asValue, evaluateProgram, fromValue } from "../../../src/trace/trace.js";
 import { compareArrays, comparisonKind } from "../../support/compare.js";
 import { at } from "../programs.js";
@@ -20,7 +20,7 @@ function toValue({ dtype, shape, numbers }: Numbers): Value {
     return asValue(fromNumbers(dtype, shape, numbers));
   }
   const tensor = tf.tensor([...numbers], [...shape], "float32");
-  rememberType(tensor as unknown as ArrayValue, shapedArray(dtype, shape));
+  rememberType(tensor, shapedArray(dtype, shape));
   return asValue(tensor);
 }
 

@@ -2,7 +2,7 @@
 // is its rows. Checked on one example of an equation, on the current backend.
 import { shapedArray } from "../../../src/ir/aval.js";
 import type { ClosedJaxpr } from "../../../src/ir/jaxpr.js";
-import type { Primitive } from "../../../src/ir/primitive.js";
+import { isNoRule, type Primitive, type TransposeInput } from "../../../src/ir/primitive.js";
 import { printJaxpr } from "../../../src/ir/print.js";
 import {
   batchProgram,
@@ -56,7 +56,9 @@ export class Laws {
   /** All laws that the rules of the primitive make hold. */
   async check(): Promise<void> {
     const { jvp, batch } = this.#primitive;
+    const { linear } = this.#example;
     try {
+      if (linear !== undefined) await this.#checkTransposed(linear);
       if (typeof jvp === "function" && this.#activeInputs().length > 0) {
         await this.#checkDerivatives();
       }
@@ -234,6 +236,44 @@ export class Laws {
     const bound = this.#tolerance * (1 + leftSize + rightSize);
     if (Math.abs(left - right) < bound) return;
     throw new Error(`vjp is not the transpose of jvp: <c, J t> = ${left}, <Jᵀ c, t> = ${right}`);
+  }
+
+  /** `<c, A x> = <Aᵀ c, x>` for the equation itself: its rule, which calls of it may not reach. */
+  async #checkTransposed(linear: readonly number[]): Promise<void> {
+    const backward = this.#transposed(linear);
+    const known = this.#args.filter((_, index) => !linear.includes(index));
+    const cotangents = backward.jaxpr.invars
+      .slice(known.length)
+      .map(({ aval }) => randomLike(aval, this.#random));
+    const values = await evaluate(this.#program, this.#args);
+    const pulled = await evaluate(backward, [...known, ...cotangents]);
+    const [left, leftSize] = inner(cotangents.map((each, index) => [each, at(values, index)]));
+    const pairs = linear.map((input, index) => [at(this.#args, input), at(pulled, index)] as const);
+    const [right, rightSize] = inner(pairs);
+    if (Math.abs(left - right) < this.#tolerance * (1 + leftSize + rightSize)) return;
+    throw new Error(`not the transpose: <c, A x> = ${left}, <Aᵀ c, x> = ${right}`);
+  }
+
+  /** The transpose rule as a program of the known inputs, then the cotangents. */
+  #transposed(linear: readonly number[]): ClosedJaxpr {
+    const { transpose } = this.#primitive;
+    if (isNoRule(transpose)) throw new Error("no transpose rule");
+    const { invars, outvars } = this.#program.jaxpr;
+    const known = invars.filter((_, index) => !linear.includes(index));
+    const avals = [...known, ...outvars].map(({ aval }) => aval);
+    return build(avals, (o, values) => {
+      const knownValues = values.slice(0, known.length).values();
+      const inputs = invars.map(({ aval }, index): TransposeInput => {
+        if (linear.includes(index)) return { kind: "linear", aval };
+        return { kind: "known", value: knownValues.next().value ?? at(values, 0) };
+      });
+      const cotangents = values.slice(known.length);
+      const pulled = transpose(o, cotangents, inputs, this.#example.params ?? {});
+      return linear.map((input) => {
+        const { shape, dtype } = at(invars, input).aval;
+        return pulled[input] ?? o.full(shape, 0, dtype);
+      });
+    });
   }
 
   async #checkBatches(): Promise<void> {

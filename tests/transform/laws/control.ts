@@ -86,9 +86,33 @@ function drawProgram(draw: Draw) {
   return { inputs, program: randomProgram(draw, avals, resultTypes(draw, avals)) };
 }
 
+/** Sums of multiples of the inputs, in all of which it is linear. */
+function drawLinearProgram(draw: Draw) {
+  const shape = draw.shape(0, 2, 3);
+  const inputs = upTo(draw.int(1, 3)).map(() => floats(shape));
+  const program = build(
+    inputs.map(() => f32(shape)),
+    (o, values) =>
+      upTo(draw.int(1, 2)).map(() =>
+        values
+          .map((value) => o.mul(value, o.literal(draw.int(-2, 2), "float32")))
+          .reduce((sum, term) => o.add(sum, term)),
+      ),
+  );
+  return { inputs, program, linear: upTo(inputs.length) };
+}
+
+/** A random program, sometimes a linear one. */
+const drawAnyProgram = (draw: Draw) =>
+  draw.oneIn(3) ? drawLinearProgram(draw) : { ...drawProgram(draw), linear: undefined };
+
 const jit: Generator = (draw) => {
-  const { inputs, program } = drawProgram(draw);
-  return { inputs, params: { name: "f", jaxpr: program } };
+  const { inputs, program, linear } = drawAnyProgram(draw);
+  return {
+    inputs,
+    params: { name: "f", jaxpr: program },
+    ...(linear === undefined ? {} : { linear }),
+  };
 };
 
 const checkpoint: Generator = (draw) => {
@@ -189,10 +213,14 @@ const floatingInputs = ({ jaxpr }: ClosedJaxpr): readonly boolean[] =>
 
 /** The rule is the derivative of the function itself. */
 const ownForward: Generator = (draw) => {
-  const { inputs, program } = drawProgram(draw);
+  const { inputs, program, linear } = drawAnyProgram(draw);
   const all = program.jaxpr.outvars.map(() => true);
   const rule = new LazyProgram(() => jvpProgram(program, floatingInputs(program), all).program);
-  return { inputs, params: { call_jaxpr: program, jvp_jaxpr_fun: rule, num_consts: 0 } };
+  return {
+    inputs,
+    params: { call_jaxpr: program, jvp_jaxpr_fun: rule, num_consts: 0 },
+    ...(linear === undefined ? {} : { linear }),
+  };
 };
 
 const ownBackward: Generator = (draw) => {

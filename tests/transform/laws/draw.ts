@@ -1,8 +1,7 @@
 // Random equations: what generators of examples draw from. fast-check decides on all numbers, so a
 // failing example is printed with its seed and made smaller.
 import fc from "fast-check";
-import type { DType } from "../../../src/ir/dtypes.js";
-import { isComplex } from "../../../src/ir/dtypes.js";
+import { isComplex, type DType } from "../../../src/ir/dtypes.js";
 import type { Ops, Value } from "../../../src/ir/ops.js";
 import type { Params } from "../../../src/ir/params.js";
 import type { ClosedJaxpr } from "../../../src/ir/jaxpr.js";
@@ -46,6 +45,8 @@ export interface Example {
   readonly reverse?: false;
   /** The same function without a derivative rule of its own: its forward derivative is compared. */
   readonly plain?: ClosedJaxpr;
+  /** Inputs in which the equation is linear, all together: it is transposed as it is, too. */
+  readonly linear?: readonly number[];
   /** The inputs that may be batched; default: all. */
   readonly batched?: readonly number[];
   /** A named axis around the equation, for collectives. */

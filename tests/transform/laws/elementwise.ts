@@ -1,4 +1,6 @@
 // Equations of the elementwise primitives, with arguments away from kinks, poles and branch cuts.
+import type { DType } from "../../../src/ir/dtypes.js";
+import { ifLinear } from "./structure.js";
 import { integerDTypes } from "./dtypes.js";
 import {
   bools,
@@ -16,7 +18,6 @@ import {
   type Generators,
   type Input,
 } from "./draw.js";
-import type { DType } from "../../../src/ir/dtypes.js";
 
 type Interval = readonly [low: number, high: number];
 type Rectangle = readonly [left: number, right: number, bottom: number, top: number];
@@ -29,6 +30,7 @@ interface Domain {
   readonly integers?: Interval;
   readonly tolerance?: number;
   readonly smooth?: false;
+  readonly linear?: true;
 }
 
 const everywhere: Domain = { real: [-2, 2], complex: [-1.5, 1.5, -1.5, 1.5] };
@@ -46,7 +48,7 @@ const functions: Readonly<Record<string, Domain>> = {
   bessel_i0e: { signed: [0.2, 3] },
   bessel_i1e: { signed: [0.2, 3] },
   cbrt: { signed: [0.3, 3] },
-  copy_p: { ...everywhere, integers: [-100, 100] },
+  copy_p: { ...everywhere, integers: [-100, 100], linear: true },
   cos: everywhere,
   cosh: everywhere,
   digamma: { real: [0.5, 4], tolerance: 3e-5 },
@@ -60,7 +62,7 @@ const functions: Readonly<Record<string, Domain>> = {
   log: rightHalf,
   log1p: { real: [-0.6, 2], complex: [-0.6, 2, -1, 1] },
   logistic: everywhere,
-  neg: { ...everywhere, integers: [-100, 100] },
+  neg: { ...everywhere, integers: [-100, 100], linear: true },
   rsqrt: rightHalf,
   // JAX's derivative of the direction of a complex number is zero.
   sign: { signed: [0.2, 2], integers: [-3, 3] },
@@ -97,6 +99,7 @@ const oneArgument =
       dtype === "integer" ? [integerInput(draw, shape, range)] : [argument(domain, dtype, shape)];
     return {
       inputs,
+      ...(domain.linear === true ? ifLinear(inputs) : {}),
       ...(tolerance === undefined ? {} : { tolerance }),
       ...(smooth === undefined ? {} : { smooth }),
     };
@@ -121,8 +124,7 @@ const steps: Generator = (draw) => ({ inputs: [betweenSteps(draw.shapeOrEmpty())
 /** Shapes of arguments: equal, or scalars among them. */
 export function shapesOf(draw: Draw, count: number): readonly (readonly number[])[] {
   const shape = draw.shapeOrEmpty();
-  const shapes = upTo(count).map(() => (draw.oneIn(4) ? [] : shape));
-  return shapes;
+  return upTo(count).map(() => (draw.oneIn(4) ? [] : shape));
 }
 
 type Ranges = readonly Interval[];
@@ -136,10 +138,12 @@ const severalArguments =
     return { inputs, ...options };
   };
 
-/** Arithmetic on floats, complex numbers and integers. */
+/** Arithmetic on floats, complex numbers and integers; sums are linear. */
 const arithmetic =
-  (divides = false): Generator =>
+  (kindOfFunction: "linear" | "product" | "quotient"): Generator =>
   (draw) => {
+    const divides = kindOfFunction === "quotient";
+    const linear = kindOfFunction === "linear" ? { linear: [0, 1] } : {};
     const kind = draw.pick(["float", "float", "complex", "integer"]);
     const shapes = shapesOf(draw, 2);
     const [first = [], second = []] = shapes;
@@ -149,6 +153,7 @@ const arithmetic =
           complexNumbers(first, [-1.5, 1.5, -1.5, 1.5]),
           complexNumbers(second, [0.5, 1.5, -1, 1]),
         ],
+        ...linear,
       };
     }
     if (kind === "integer") {
@@ -158,7 +163,8 @@ const arithmetic =
       return { inputs: [integers(first, low, 100, dtype), integers(second, divisor, 100, dtype)] };
     }
     const dtype = draw.pick(["float32", "float32", "bfloat16"] as const);
-    return { inputs: [floats(first, -2, 2, dtype), signed(second, 0.5, 1.5, dtype)] };
+    const inputs = [floats(first, -2, 2, dtype), signed(second, 0.5, 1.5, dtype)];
+    return { inputs, ...linear };
   };
 
 /** Two arrays no element of which equals the one at its place. */
@@ -328,8 +334,9 @@ export const elementwise: Generators = {
   ...Object.fromEntries(
     Object.entries(functions).map(([name, domain]) => [name, oneArgument(domain)]),
   ),
-  ...Object.fromEntries(["eq", "ge", "gt", "le", "lt", "ne"].map((name) => [name, compared])),
-  ...Object.fromEntries(["eq_to", "le_to", "lt_to"].map((name) => [name, compared])),
+  ...Object.fromEntries(
+    ["eq", "eq_to", "ge", "gt", "le", "le_to", "lt", "lt_to", "ne"].map((name) => [name, compared]),
+  ),
   ...Object.fromEntries(["and", "or", "xor"].map((name) => [name, bitwise(true)])),
   ...Object.fromEntries(
     ["shift_left", "shift_right_arithmetic", "shift_right_logical"].map((name) => [name, shift]),
@@ -338,11 +345,11 @@ export const elementwise: Generators = {
   floor: steps,
   is_finite: steps,
   round: rounding,
-  add: arithmetic(),
-  add_any: arithmetic(),
-  sub: arithmetic(),
-  mul: arithmetic(),
-  div: arithmetic(true),
+  add: arithmetic("linear"),
+  add_any: arithmetic("linear"),
+  sub: arithmetic("linear"),
+  mul: arithmetic("product"),
+  div: arithmetic("quotient"),
   rem: remainder,
   max: compared,
   min: compared,

@@ -215,7 +215,7 @@ const reflected: Generator = (draw) => {
   const other = draw.int(1, 3);
   const sizes = params.left ? [rows, other] : [other, rows];
   const right = floats([...matrix.shape.slice(0, -2), ...sizes], -1, 1, dtype);
-  return { inputs: [matrix, scales, right], params, tolerance: 5e-5 };
+  return { inputs: [matrix, scales, right], params, linear: [2], tolerance: 5e-5 };
 };
 
 const triangular: Generator = (draw) => {

@@ -76,6 +76,16 @@ const hash: Generator = (draw) => ({
   inputs: shapesOf(draw, 4).map((shape) => integers(shape, 0, 2 ** 32 - 1, "uint32")),
 });
 
+const words: Generator = (draw) => ({
+  inputs: [integers([4], 0, 2 ** 32 - 1, "uint32")],
+  params: {
+    shape: draw.shape(0, 2),
+    dtype: draw.pick(["uint8", "uint16", "uint32"]),
+    algorithm: draw.pick(["DEFAULT", "THREE_FRY"]),
+  },
+  batched: [],
+});
+
 export const others: Generators = {
   psum: reduction,
   pmax: extremum,
@@ -85,4 +95,5 @@ export const others: Generators = {
   ppermute: permuting,
   all_to_all: exchanging,
   threefry2x32: hash,
+  rng_bit_generator: words,
 };

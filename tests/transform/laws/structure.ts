@@ -1,4 +1,5 @@
 // Equations of the primitives that move data: views, cuts, joins, dynamic slices, and the identities.
+import { isDifferentiable } from "../../../src/transform/index.js";
 import {
   bools,
   floats,
@@ -37,10 +38,23 @@ const one =
 
 const identity = one(() => undefined);
 
+/** Of floats a function of one argument is linear. */
+export const ifLinear = ([x]: readonly Input[]): Partial<Example> =>
+  x !== undefined && isDifferentiable(x.dtype) ? { linear: [0] } : {};
+
+const linearIdentity: Generator = (draw) => {
+  const example = identity(draw);
+  return { ...example, ...ifLinear(example.inputs) };
+};
+
 /** Several arrays that pass through. */
-const identities: Generator = (draw) => ({
-  inputs: upTo(draw.int(1, 3)).map(() => anyArray(draw, draw.shapeOrEmpty())),
-});
+const identities: Generator = (draw) => {
+  const inputs = upTo(draw.int(1, 3)).map(() => anyArray(draw, draw.shapeOrEmpty()));
+  const linear = upTo(inputs.length).filter((_, index) =>
+    isDifferentiable(inputs[index]?.dtype ?? "bool"),
+  );
+  return linear.length === inputs.length ? { inputs, linear } : { inputs };
+};
 
 const broadcast: Generator = (draw) => {
   const shape = draw.shapeOrEmpty(0, 4);
@@ -136,13 +150,15 @@ const dynamicUpdate: Generator = (draw) => {
 };
 
 export const structure: Generators = {
-  copy: identity,
+  copy: linearIdentity,
   // Derivatives stop here.
   stop_gradient: (draw) => ({ ...identity(draw), smooth: false }),
   optimization_barrier: identities,
-  tie: (draw) => ({
-    inputs: [anyArray(draw, draw.shape()), anyArray(draw, draw.shapeOrEmpty())],
-  }),
+  tie: (draw) => {
+    const [first, second] = [anyArray(draw, draw.shape()), anyArray(draw, draw.shapeOrEmpty())];
+    const isLinear = isDifferentiable(second.dtype);
+    return { inputs: [first, second], ...(isLinear ? { linear: [1] } : {}) };
+  },
   name: one(() => ({ name: "kept" })),
   broadcast_in_dim: broadcast,
   reshape: reshaping,

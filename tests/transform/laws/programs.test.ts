@@ -1,0 +1,8 @@
+// The laws of derivatives and batches (see checks.ts) for linear algebra, the primitives with inner
+// programs, collectives and random words.
+import { control } from "./control.js";
+import { testLaws } from "./families.js";
+import { linalg } from "./linalg.js";
+import { others } from "./others.js";
+
+testLaws({ ...linalg, ...control, ...others });
