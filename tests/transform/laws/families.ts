@@ -24,7 +24,7 @@ export const hasRule = (primitive: Primitive, rule: Rule): boolean => !isNoRule(
 const seed = Number(process.env.JAX2TFJS_PROPERTY_SEED ?? 1);
 
 /** For longer searches, and for those of one primitive. */
-const numRuns = Number(process.env.JAX2TFJS_PROPERTY_RUNS ?? 8);
+const numRuns = Number(process.env.JAX2TFJS_PROPERTY_RUNS ?? 6);
 const only = process.env.JAX2TFJS_PROPERTY_ONLY?.split(",");
 
 const takesTangents = ({ inputs, active }: Example): boolean =>

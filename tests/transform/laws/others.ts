@@ -1,5 +1,15 @@
-// Equations of collectives, under a `vmap` that names their axis, and of random words.
-import { floats, integers, type Draw, type Generator, type Generators } from "./draw.js";
+// Equations of collectives, under a `vmap` that names their axis, of random words and of keys.
+import { randomUnwrap, randomWrap } from "../../../primitives/randomKeys.js";
+import type { Params } from "../../../src/ir/params.js";
+import {
+  floats,
+  integers,
+  type Draw,
+  type Generator,
+  type Generators,
+  type Input,
+  type Stage,
+} from "./draw.js";
 import { shapesOf } from "./elementwise.js";
 
 const axisOf = (draw: Draw) => ({ name: "rows", size: draw.int(1, 3) });
@@ -86,6 +96,43 @@ const words: Generator = (draw) => ({
   batched: [],
 });
 
+/** Words as keys: threefry's, for a batch of the other generators' is drawn from one key. */
+const asKeys: Stage = (o, [words, ...rest]) =>
+  words === undefined ? [] : [...o.bind(randomWrap, [words], { impl: "fry" }), ...rest];
+const asWords: Stage = (o, keys) => keys.flatMap((key) => o.bind(randomUnwrap, [key], {}));
+
+const keyWords = (shape: readonly number[]): Input =>
+  integers([...shape, 2], 0, 2 ** 32 - 1, "uint32");
+
+/** A function of keys, and perhaps of more; `givesKeys`: its results are keys, too. */
+const ofKeys =
+  (givesKeys: boolean, params: (draw: Draw) => Params = () => ({})): Generator =>
+  (draw) => ({
+    inputs: [keyWords(draw.shape(0, 2, 3))],
+    prepare: asKeys,
+    params: params(draw),
+    ...(givesKeys ? { finish: asWords } : {}),
+  });
+
+const foldIn: Generator = (draw) => {
+  const shape = draw.shape(0, 2, 3);
+  const number = integers(shape, 0, 1000, draw.pick(["uint32", "int32"]));
+  return { inputs: [keyWords(shape), number], prepare: asKeys, finish: asWords };
+};
+
+const gammaSamples: Generator = (draw) => {
+  const shape = draw.shape(0, 1, 3);
+  const alphas = floats([...shape, ...draw.shape(0, 1, 2)], 0.5, 3);
+  return {
+    inputs: [keyWords(shape), alphas],
+    prepare: asKeys,
+    params: { log_space: draw.bool() },
+    // Derivatives are those of the distribution: draws that are rejected make samples jump.
+    smooth: false,
+    tolerance: 1e-4,
+  };
+};
+
 export const others: Generators = {
   psum: reduction,
   pmax: extremum,
@@ -96,4 +143,23 @@ export const others: Generators = {
   all_to_all: exchanging,
   threefry2x32: hash,
   rng_bit_generator: words,
+  random_seed: (draw) => ({
+    inputs: [integers(draw.shape(0, 2, 3), 0, 1000, draw.pick(["int32", "uint32"]))],
+    params: { impl: "fry" },
+    finish: asWords,
+  }),
+  random_wrap: (draw) => ({
+    inputs: [keyWords(draw.shape(0, 2, 3))],
+    params: { impl: "fry" },
+    finish: asWords,
+  }),
+  random_unwrap: ofKeys(false),
+  random_clone: ofKeys(true),
+  random_split: ofKeys(true, (draw) => ({ shape: draw.shape(0, 2, 3) })),
+  random_fold_in: foldIn,
+  random_bits: ofKeys(false, (draw) => ({
+    bit_width: draw.pick([8, 16, 32]),
+    shape: draw.shape(0, 2, 3),
+  })),
+  random_gamma: gammaSamples,
 };
