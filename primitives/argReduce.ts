@@ -3,7 +3,7 @@ import { shapedArray } from "../src/ir/aval.js";
 import { less, printShape } from "../src/ir/dims.js";
 import { isComplex, isFloat, isInteger, type DType } from "../src/ir/dtypes.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
-import type { Tensor, Tf } from "../src/ir/tf.js";
+import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
 import { checkCount } from "./factories.js";
 import { flipSign } from "./reduce.js";
 import {
@@ -16,7 +16,6 @@ import {
   shapeMismatch,
   withoutAxes,
 } from "./support.js";
-import { wordToOrder } from "./wordMath.js";
 
 export type ArgReduceParams = { readonly axes: readonly number[]; readonly index_dtype: DType };
 
@@ -40,6 +39,18 @@ function argReduceTensor(
   if (dtype === "bool") return tf.argReduce(op, tf.cast(x, "int32"), axis);
   // The order of uint32 bit patterns is that of int32 with the sign flipped.
   return tf.argReduce(op, dtype === "uint32" ? flipSign(tf, x) : x, axis);
+}
+
+/** The first of the extreme low halves among the extreme high halves. */
+function argReduceWords(tf: Tf, op: "ArgMax" | "ArgMin", x: GraphValue, axis: number): Tensor {
+  const { shape } = x.aval;
+  if (shape[axis] === 1) return tf.fill(withoutAxes(shape, [axis]), 0, "int32");
+  const { high, low } = tf.limbs(x);
+  const upper = tf.broadcastTo(high, shape);
+  const extreme = tf.reduce(op === "ArgMax" ? "Max" : "Min", upper, [axis], true);
+  const candidates = tf.binary("Equal", upper, extreme);
+  const loser = tf.scalar(op === "ArgMax" ? -1 : 65536, "int32");
+  return tf.argReduce(op, tf.select(candidates, tf.broadcastTo(low, shape), loser), axis);
 }
 
 function argReduction(name: "argmax" | "argmin"): Primitive<ArgReduceParams> {
@@ -84,14 +95,13 @@ function argReduction(name: "argmax" | "argmin"): Primitive<ArgReduceParams> {
       const out = at(outs, 0);
       if (isEmptyShape(out.shape)) return [emptyValue(tf, out)];
       if (x.aval.dtype === "uint32" && !tf.exactIntegers) {
-        const order = tf.broadcastTo(wordToOrder(tf, tf.limbs(x)), x.aval.shape);
-        return [tf.value(argReduceTensor(tf, op, order, at(axes, 0), "int32"), out)];
+        return [tf.value(argReduceWords(tf, op, x, at(axes, 0)), out)];
       }
       return [tf.value(argReduceTensor(tf, op, tf.tensor(x), at(axes, 0), x.aval.dtype), out)];
     },
     limits: [
       {
-        when: "integers beyond 2^24 in magnitude, on webgl or webgpu",
+        when: "int32 beyond 2^24 in magnitude, on webgl or webgpu",
         effect: "close numbers count as equal",
         why: "int32 is float32 there",
       },

@@ -29,6 +29,7 @@ import {
   realTfDtype,
   upTo,
 } from "./support.js";
+import { wordOf } from "./wordMath.js";
 
 /** Where the dimensions of the operand go. */
 interface Layout {
@@ -228,6 +229,12 @@ export const gather = definePrimitive<GatherParams>({
       const { re, im } = tf.pair(gathered);
       const outside = [fillScalar(tf, fill, "float32"), tf.scalar(0, "float32")] as const;
       return [tf.fromPair(tf.select(mask, re, outside[0]), tf.select(mask, im, outside[1]), out)];
+    }
+    if (gathered.carrier.kind === "limbs") {
+      const outside = wordOf(tf, Number(fill));
+      const { high, low } = gathered.carrier;
+      const upper = tf.select(mask, high, outside.high);
+      return [tf.fromLimbs(upper, tf.select(mask, low, outside.low), out)];
     }
     const outside = fillScalar(tf, fill, realTfDtype(out.dtype));
     return [moveData(tf, [gathered], out, (parts) => tf.select(mask, at(parts, 0), outside))];

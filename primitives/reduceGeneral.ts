@@ -70,6 +70,8 @@ export const reduce: Primitive<GeneralReduceParams> = definePrimitive<GeneralRed
   batch: generalReduceBatch(() => reduce),
   tfjs: (tf, inputs, { dimensions, jaxpr }) => {
     const count = inputs.length / 2;
+    // As XLA does: without dimensions the initial value does not count.
+    if (dimensions.length === 0) return inputs.slice(0, count);
     return tf.inline(inputs, (o, values) => {
       const initial = values.slice(count);
       const rest = withoutAxes(at(values, 0).aval.shape, dimensions);

@@ -242,10 +242,6 @@ export function wordToSigned(tf: Tf, { high, low }: Word): Tensor {
   return add(tf, times(tf, signed, int(tf, 65536)), low);
 }
 
-/** The number itself, rounded to 24 bits: keeps the order, exact below 2^24. */
-export const wordToOrder = (tf: Tf, { high, low }: Word): Tensor =>
-  add(tf, times(tf, high, int(tf, 65536)), low);
-
 // --- division ------------------------------------------------------------------------------------
 
 /** Quotient and rest by floats: twice an estimate that is never too large, then the last step. */

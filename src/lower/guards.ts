@@ -85,6 +85,8 @@ export function guardShapes(
 
 class Guards {
   readonly #replaced = new Map<string, Tensor>();
+  /** The real parts of complex inputs that no node reads part by part. */
+  readonly #complexParts = new Map<string, Tensor>();
   /** Nodes that read the inputs themselves. */
   readonly #own = new Set<string>();
 
@@ -146,11 +148,35 @@ class Guards {
   }
 
   #split(input: Tensor, axis: number, size: Tensor): void {
-    const { dtype, shape } = input;
+    const part = this.#splittable(input);
+    const { dtype, shape } = part;
     const sizes = this.tf.reshape(size, [1]);
     const place = this.core.numbers([axis], "int32", []);
-    const inputs = [this.#current(input), sizes, place];
-    this.#replace(input, this.core.emitOne("SplitV", inputs, {}, { dtype, shape }));
+    const inputs = [this.#current(part), sizes, place];
+    this.#replace(part, this.core.emitOne("SplitV", inputs, {}, { dtype, shape }));
+  }
+
+  /** Complex tensors cannot be split everywhere: the node that takes their real part is checked. */
+  #splittable(input: Tensor): Tensor {
+    if (input.dtype !== "complex64") return input;
+    const reader = this.nodes.find(
+      (node) => node.input.includes(input.node) && (node.op === "Real" || node.op === "Imag"),
+    );
+    const output = reader?.outputs[0];
+    if (reader !== undefined && output !== undefined) {
+      return { kind: "tensor", node: reader.name, slot: 0, value: null, ...output };
+    }
+    const known = this.#complexParts.get(input.node);
+    if (known !== undefined) return known;
+    const { shape } = input;
+    const part = (op: "Real" | "Imag"): Tensor =>
+      this.core.emitCopy(op, [this.#current(input)], {}, { dtype: "float32", shape });
+    const [re, im] = [part("Real"), part("Imag")];
+    for (const { node } of [re, im]) this.#own.add(node);
+    const whole = this.core.emitOne("Complex", [re, im], {}, { dtype: "complex64", shape });
+    this.#replaced.set(input.node, whole);
+    this.#complexParts.set(input.node, re);
+    return re;
   }
 
   /** Makes a size of the input wrong where a constraint does not hold. */

@@ -1,0 +1,79 @@
+"""Writes tests/data/exports.json.gz: small programs exported by JAX with its results, as regression
+tests of the importer, the rules and the lowering. Arrays are base64 of their bytes.
+
+    python scripts/data/make_exports.py
+"""
+import base64
+import gzip
+import json
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export, lax
+
+cases = []
+
+
+def encode(array):
+    array = np.asarray(array)
+    data = base64.b64encode(array.tobytes()).decode()
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "data": data}
+
+
+def case(name, function, *runs, shapes=None, refused=()):
+    """A program with results for the inputs of each run; `shapes`: symbolic, with their constraints."""
+    specs = [jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in runs[0]]
+    if shapes is not None:
+        scope = export.SymbolicScope(shapes[1])
+        sizes = [export.symbolic_shape(shape, scope=scope) for shape in shapes[0]]
+        specs = [jax.ShapeDtypeStruct(s, x.dtype) for s, x in zip(sizes, runs[0])]
+    exported = export.export(jax.jit(function), platforms=["cpu"])(*specs)
+    results = [jax.tree.leaves(exported.call(*inputs)) for inputs in runs]
+    cases.append({
+        "name": name,
+        "artifact": base64.b64encode(bytes(exported.serialize())).decode(),
+        "runs": [
+            {"inputs": [encode(x) for x in inputs], "outputs": [encode(y) for y in outputs]}
+            for inputs, outputs in zip(runs, results)
+        ],
+        "refused": [[encode(x) for x in inputs] for inputs in refused],
+    })
+
+
+def numbers(*shape, dtype=np.float32):
+    count = int(np.prod(shape))
+    return (np.sin(np.arange(count) * 1.7 + len(shape)) * 3).astype(dtype).reshape(shape)
+
+
+def complexes(*shape):
+    return (numbers(*shape) + 1j * numbers(*shape)[..., ::-1]).astype(np.complex64)
+
+
+words = np.array([21476594, 2229334409, 1746914818, 2807744622, 2126415833, 7], np.uint32)
+rows = np.array([[3], [1]], np.int32)
+
+# Two writes into one array.
+case("writesIntoOneArray", lambda x, i: (x.at[i[0]].set(1.0), x.at[i[1]].set(2.0)), [numbers(4, 2), rows])
+# Words above 2^31: their order, and what is filled in.
+case("argmaxOfWords", lambda x: (jnp.argmax(x), jnp.argmin(x), lax.argmax(x.reshape(2, 3), 1, jnp.int32)), [words])
+case("wordsFilledIn", lambda x, i: x.at[i].get(mode="fill"), [words, np.array([2, 9, 3], np.int32)])
+# Sizes of complex inputs are checked.
+for name, function in {
+    "complexPadded": lambda x, y: (jnp.pad(x, 1) * 2, y.T),
+    "complexPassed": lambda x, y: (x, y),
+}.items():
+    case(
+        name,
+        function,
+        [complexes(2, 3), complexes(3, 2)],
+        [complexes(3, 4), complexes(4, 3)],
+        shapes=(("a, b", "b, a"), ()),
+        refused=[[complexes(2, 3), complexes(3, 3)]],
+    )
+# A reduction without dimensions leaves its operand.
+case("reductionOfNothing", lambda x: lax.reduce(x, np.float32(1), lambda a, b: jnp.maximum(a, b) * 1.0, ()), [numbers(3)])
+
+path = pathlib.Path(__file__).parents[2] / "tests/data/exports.json.gz"
+path.write_bytes(gzip.compress(json.dumps(cases).encode(), 9, mtime=0))
