@@ -112,8 +112,10 @@ export function convertFunction<Args extends readonly unknown[], Result>(
       sizes !== null && sizes.size > 0 && options.eager === true
         ? substituteProgram(program, sizes)
         : program;
-    const results = runOnArrays(sized, [...values, ...captured], (own, inputs) =>
-      runRecorded(own, inputs, run, refuse),
+    const results = atUserLine(() =>
+      runOnArrays(sized, [...values, ...captured], (own, inputs) =>
+        runRecorded(own, inputs, run, refuse),
+      ),
     );
     return unflattenValues(outTree, results.map(asValue)) as MapLeaves<Result, Tensor>;
   };

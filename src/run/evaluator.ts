@@ -4,7 +4,7 @@
  * loops that only `executeAsync` could run is stepped through.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { carriedAval, printAval, type ShapedArray } from "../ir/aval.js";
+import { carriedAval, type ShapedArray } from "../ir/aval.js";
 import { isComplex, isKey } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import { fromNumbers, type HostArray } from "../ir/hostArray.js";
@@ -17,9 +17,9 @@ import { lowerProgram } from "../lower/lowerProgram.js";
 import { optimize } from "../passes/optimize.js";
 import { allBackends } from "../convert.js";
 import {
+  disposed,
   isConcrete,
   rememberType,
-  tensorType,
   type ArrayData,
   type ArrayValue,
 } from "../trace/arrays.js";
@@ -218,13 +218,7 @@ function argumentTensors(value: Value, made: tf.Tensor[]): readonly tf.Tensor[] 
   const { array } = value;
   if (array instanceof ComplexArray) return [array.real, array.imag];
   const tensor = array as unknown as tf.Tensor;
-  if (tensor.isDisposed) {
-    throw new Jax2TfjsError(
-      "tensor-disposed",
-      `a tensor of type ${printAval(tensorType(array))} was disposed of before it is used`,
-      { fix: "keep it with tf.keep, or call dispose later" },
-    );
-  }
+  if (tensor.isDisposed) throw disposed(array);
   if (tensor.dtype !== "complex64") return [tensor];
   const parts = [tf.real(tensor), tf.imag(tensor)];
   made.push(...parts);

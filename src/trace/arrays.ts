@@ -2,7 +2,7 @@
  * What users hand in and get back: tensors of tfjs, tracers, typed arrays, numbers. Nothing here
  * knows tfjs itself: a tensor is told by its shape, and its JAX type is kept beside it.
  */
-import { shapedArray, type ShapedArray } from "../ir/aval.js";
+import { printAval, shapedArray, type ShapedArray } from "../ir/aval.js";
 import type { Dim } from "../ir/dims.js";
 import { isDType, type DType } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
@@ -104,14 +104,29 @@ const typedArrays: readonly (readonly [string, DType])[] = [
   ["Uint32Array", "uint32"],
 ];
 
-/** A typed array as an array of one dimension; null for anything else. */
-export function typedArrayValue(value: unknown): HostArray | null {
+/** The element type of a typed array; null for anything else. */
+function typedArrayType(value: unknown): DType | null {
   if (!ArrayBuffer.isView(value)) return null;
   const name = Object.prototype.toString.call(value).slice(8, -1);
-  const dtype = typedArrays.find(([known]) => known === name)?.[1];
-  if (dtype === undefined) return null;
+  return typedArrays.find(([known]) => known === name)?.[1] ?? null;
+}
+
+/** The type of a typed array or a host array; null for anything else. */
+export function hostType(value: unknown): ShapedArray | null {
+  if (isHostArray(value)) return shapedArray(value.dtype, value.shape);
+  const dtype = typedArrayType(value);
+  return dtype === null ? null : shapedArray(dtype, [(value as NumberArray).length]);
+}
+
+/**
+ * A typed array as an array of one dimension; null for anything else. It is a copy: what is written
+ * into the typed array later must not change tensors and programs made before.
+ */
+export function typedArrayValue(value: unknown): HostArray | null {
+  const dtype = typedArrayType(value);
+  if (dtype === null) return null;
   const numbers = value as NumberArray;
-  return fromNumbers(dtype, [numbers.length], numbers);
+  return fromNumbers(dtype, [numbers.length], numbers.slice());
 }
 
 /** A JavaScript number, bigint or boolean as a scalar of weak type. */
@@ -142,13 +157,28 @@ export function describeValue(value: unknown): string {
   return typeof name === "string" && name !== "Object" ? `a ${name}` : "an object";
 }
 
+/** The error about a tensor that was freed before it is used. */
+export function disposed(tensor: ArrayValue): Jax2TfjsError {
+  return new Jax2TfjsError(
+    "tensor-disposed",
+    `a tensor of type ${printAval(tensorType(tensor))} was disposed of before it is used`,
+    { fix: "keep it with tf.keep, or call dispose later, or outside of tf.tidy" },
+  );
+}
+
+function fixFor(value: unknown): string {
+  if (value instanceof Promise) {
+    return "traced functions are synchronous: await the value before the call";
+  }
+  return value === undefined
+    ? "arrays have no elements as JavaScript's do: read x[0] with np.index(x, 0)"
+    : "pass a tensor, a typed array, a number or a boolean; nested numbers go through np.array";
+}
+
 /** The error about a value that is no array. */
 export function notAnArray(value: unknown): Jax2TfjsError {
-  const isPromise = value instanceof Promise;
   return new Jax2TfjsError("not-an-array", `${describeValue(value)} is no array`, {
-    fix: isPromise
-      ? "traced functions are synchronous: await the value before the call"
-      : "pass a tensor, a typed array, a number or a boolean; nested numbers go through np.array",
+    fix: fixFor(value),
   });
 }
 

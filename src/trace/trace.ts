@@ -4,18 +4,19 @@
  * jaxpr, transforms that, and evaluates the result where it was called: in the trace around it, or,
  * outside of all traces, on tensors.
  */
-import { printAval, shapedArray, type ShapedArray } from "../ir/aval.js";
+import { printAval, type ShapedArray } from "../ir/aval.js";
 import { JaxprBuilder } from "../ir/builder.js";
 import type { Shape } from "../ir/dims.js";
 import { isFloat } from "../ir/dtypes.js";
-import { Jax2TfjsError } from "../ir/errors.js";
+import type { Jax2TfjsError } from "../ir/errors.js";
 import type { HostArray } from "../ir/hostArray.js";
 import type { Atom, ClosedJaxpr, SourceInfo, Var } from "../ir/jaxpr.js";
 import type { Ops, ProgramTransforms, Value } from "../ir/ops.js";
-import { printSource } from "../ir/print.js";
 import type { Primitive } from "../ir/primitive.js";
 import { createOps } from "../lax/ops.js";
 import {
+  disposed,
+  hostType,
   isConcrete,
   isHostArray,
   isTensorLike,
@@ -29,6 +30,7 @@ import {
   type Concrete,
 } from "./arrays.js";
 import { atUserLine, callerSource } from "./source.js";
+import { concretization, leakedTracer, notATensor } from "./tracerErrors.js";
 
 /** Runs programs on tensors: given by the module that knows tfjs. */
 export interface Evaluator {
@@ -72,7 +74,8 @@ class Trace {
   lift(value: Value): Atom {
     if (value instanceof Tracer) {
       if (value.trace === this) return value.atom;
-      if (!value.trace.isOpen || !this.isInside(value.trace)) throw leakedTracer(value);
+      if (!value.trace.isOpen || !this.isInside(value.trace))
+        throw leakedTracer(value.aval, value.trace.name, value.source);
       return value.atom.kind === "literal" ? value.atom : this.#capture(value, value);
     }
     if (isConcrete(value)) return this.#capture(value.array, value);
@@ -141,12 +144,17 @@ export class Tracer implements Value, ArrayValue {
     return this.shape.reduce((product, size) => product * size, 1);
   }
 
+  get rank(): number {
+    return this.shape.length;
+  }
+
   dataSync(): ArrayData {
     throw this.#concretization("its values");
   }
 
+  /** Throws, for a promise that is rejected while a function is traced has no one to await it. */
   data(): Promise<ArrayData> {
-    return Promise.reject(this.#concretization("its values"));
+    throw this.#concretization("its values");
   }
 
   valueOf(): never {
@@ -158,6 +166,19 @@ export class Tracer implements Value, ArrayValue {
     throw this.#concretization("a JavaScript number or boolean");
   }
 
+  /** What iterates over an array, or copies it, would find nothing. */
+  [Symbol.iterator](): Iterator<never> {
+    throw this.#concretization("something to iterate over");
+  }
+
+  arraySync(): never {
+    throw this.#concretization("its values");
+  }
+
+  array(): never {
+    throw this.#concretization("its values");
+  }
+
   toJSON(): never {
     throw this.#concretization("JSON");
   }
@@ -166,32 +187,27 @@ export class Tracer implements Value, ArrayValue {
     return `Tracer<${printAval(this.aval)}>`;
   }
 
-  #concretization(what: string): Jax2TfjsError {
-    return new Jax2TfjsError(
-      "concretization",
-      `attempted to use the traced array ${printAval(this.aval)} as ${what}: while ` +
-        `${this.trace.name} is being traced there are no values, only shapes and types`,
-      {
-        source: printSource(callerSource("")),
-        fix:
-          "use lax.select or np.where for values that depend on a condition, lax.cond, " +
-          "lax.whileLoop or lax.scan for control flow, or compute outside of the traced function",
-      },
-    );
+  /** Nothing to free, for code that also runs on tensors. */
+  dispose(): void {
+    // Tracers hold no memory.
   }
-}
 
-function leakedTracer(tracer: Tracer): Jax2TfjsError {
-  const made = printSource(tracer.source);
-  return new Jax2TfjsError(
-    "leaked-tracer",
-    `a traced array of type ${printAval(tracer.aval)} is used after the tracing of ` +
-      `${tracer.trace.name} has ended; it was made at ${made === "" ? "an unknown place" : made}`,
-    {
-      source: printSource(callerSource("")),
-      fix: "return the array from the function instead of storing it in an outer variable",
-    },
-  );
+  /** By this name tfjs tells tensors from other objects; its operations then ask for `dataId`. */
+  throwIfDisposed(): never {
+    throw this.#notATensor();
+  }
+
+  get dataId(): never {
+    throw this.#notATensor();
+  }
+
+  #notATensor(): Jax2TfjsError {
+    return notATensor(this.aval, this.trace.name);
+  }
+
+  #concretization(what: string): Jax2TfjsError {
+    return concretization(this.aval, this.trace.name, what);
+  }
 }
 
 /** @throws Jax2TfjsError `not-an-array` */
@@ -212,6 +228,7 @@ export function asValue(array: unknown): Value {
 }
 
 function concrete(array: ArrayValue): Concrete {
+  if ((array as { readonly isDisposed?: unknown }).isDisposed === true) throw disposed(array);
   return { kind: "concrete", aval: tensorType(array), array };
 }
 
@@ -328,7 +345,9 @@ function joinNames(outer: string, inner: string): string {
 /** Evaluates a program where it is called: adds its equations to the current trace, or runs it. */
 export function evaluateProgram(program: ClosedJaxpr, inputs: readonly Value[]): readonly Value[] {
   const trace = current;
-  if (trace === null) return requireEvaluator().evaluate(program, inputs).map(concrete);
+  if (trace === null) {
+    return atUserLine(() => requireEvaluator().evaluate(program, inputs)).map(concrete);
+  }
   const { builder } = trace;
   const { jaxpr, consts } = program;
   const atoms = new Map<Atom, Atom>();
@@ -363,8 +382,7 @@ export function evaluateProgram(program: ClosedJaxpr, inputs: readonly Value[]):
 
 /** The JAX type of what a user handed in. @throws Jax2TfjsError `not-an-array` */
 export function typeOf(array: unknown): ShapedArray {
-  const host = isHostArray(array) ? array : typedArrayValue(array);
-  return host === null ? asValue(array).aval : shapedArray(host.dtype, host.shape);
+  return hostType(array) ?? asValue(array).aval;
 }
 
 /** The sizes, which may be dimension expressions. */

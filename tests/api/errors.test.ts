@@ -1,4 +1,5 @@
 // What goes wrong in traced functions: each a clear error, with the user's line.
+import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   grad,
@@ -11,7 +12,9 @@ import {
   vjp,
   vmap,
   convert,
+  customJvp,
   exportFunction,
+  jit,
   Jax2TfjsError,
   useBackend,
   type ArrayValue,
@@ -229,10 +232,110 @@ describe("errors", () => {
     expect(error.details.source).toContain("errors.test.ts");
   });
 
-  test("a disposed tensor", async () => {
-    const tf = await import("@tensorflow/tfjs-core");
-    const tensor = tf.tensor1d([1]);
+  const freed = (): tf.Tensor => {
+    const tensor = tf.tensor1d([1, 2, 3]);
     tensor.dispose();
-    expect(errorOf(() => sin(tensor)).code).toBe("tensor-disposed");
+    return tensor;
+  };
+  /** Functions of a disposed tensor, by what finds it. */
+  const disposals: readonly (readonly [string, (tensor: tf.Tensor) => unknown])[] = [
+    ["an argument", (tensor) => sin(tensor)],
+    ["an argument of jit", (tensor) => jit((x: ArrayValue) => sin(x))(tensor)],
+    ["captured by jit", (tensor) => jit((x: ArrayValue) => add(x, tensor))(vector)],
+    ["captured by vmap", (tensor) => vmap((x: ArrayValue) => add(x, tensor))(vector)],
+    ["captured by convert", (tensor) => convert((x: ArrayValue) => add(x, tensor))(vector)],
+    ["captured by makeJaxpr", (tensor) => makeJaxpr((x: ArrayValue) => add(x, tensor))(vector)],
+    ["an export", (tensor) => exportFunction((x: ArrayValue) => add(x, tensor))(vector)],
+    ["returned", (tensor) => jit((_: ArrayValue) => tensor)(vector)],
+    [
+      "captured by a rule",
+      (tensor) => {
+        const f = customJvp((x: ArrayValue) => sin(x));
+        f.defjvp(([x], [dx]) => [f(x), mul(dx, tensor)]);
+        return jvp(f, [vector], [vector]);
+      },
+    ],
+  ];
+
+  test.each(disposals)("a disposed tensor: %s", (_, run) => {
+    const error = errorOf(() => run(freed()));
+    expect([error.code, error.details.source]).toEqual([
+      "tensor-disposed",
+      expect.stringContaining("errors.test.ts"),
+    ]);
+  });
+
+  test.each([
+    ["jit", jit],
+    ["convert", convert],
+  ])("a captured tensor that is disposed of between two calls of %s", (_, transform) => {
+    const tensor = tf.tensor1d([1, 2, 3]);
+    const f = transform((x: ArrayValue) => add(x, tensor));
+    f(vector);
+    tensor.dispose();
+    const error = errorOf(() => f(vector));
+    expect(error.code).toBe("tensor-disposed");
+    expect(error.details.source).toContain("errors.test.ts");
+  });
+
+  /** What a program written for tfjs does with its arrays. */
+  const uses: readonly (readonly [string, (x: tf.Tensor) => unknown])[] = [
+    ["tf.add", (x) => tf.add(x, 1)],
+    ["tf.add of a tensor", (x) => tf.add(tf.ones([3]), x)],
+    ["tf.matMul", (x) => tf.matMul(tf.reshape(x, [1, 3]), tf.ones([3, 1]))],
+    ["tf.concat", (x) => tf.concat([x, x])],
+    ["tf.clone", (x) => tf.clone(x)],
+    ["a new variable", (x) => tf.variable(x)],
+    ["an assignment", (x) => (tf.variable(tf.zeros([3])).assign(x), x)],
+    ["arraySync", (x) => x.arraySync()],
+    ["data", (x) => x.data()],
+    ["a loop over it", (x) => [...(x as unknown as Iterable<ArrayValue>)]],
+    ["a copy into a typed array", (x) => new Float32Array(x as unknown as ArrayLike<number>)],
+  ];
+
+  test.each(uses)("a traced array in %s", (_, use) => {
+    const f = (x: ArrayValue): ArrayValue => use(x as unknown as tf.Tensor) as ArrayValue;
+    for (const run of [jit(f), grad(f), vmap(f, { inAxes: null, axisSize: 2 }), convert(f)]) {
+      const error = errorOf(() => run(vector));
+      expect(error.code).toBe("concretization");
+      expect(error.message).toContain("f32[3]");
+      expect(error.details.source).toContain("errors.test.ts");
+    }
+  });
+
+  test("an element by JavaScript's own brackets says what reads one", () => {
+    const error = errorOf(() =>
+      jit((x: ArrayValue) => sin((x as unknown as readonly ArrayValue[])[0] ?? undefinedArray))(1),
+    );
+    expect(error.details.fix).toContain("np.index");
+  });
+});
+
+/** What `x[0]` of an array is. */
+const undefinedArray = undefined as unknown as ArrayValue;
+
+describe("side effects in traced functions", () => {
+  test("what is written into a typed array later changes nothing made before", () => {
+    const numbers = new Float32Array([1, 1]);
+    const identity = jit((x: ArrayValue) => x);
+    const shifted = jit((x: ArrayValue) => {
+      const sum = add(x, numbers);
+      numbers[0] = 50;
+      return sum;
+    });
+    const [same, sum] = [identity(numbers), shifted(new Float32Array([2, 3]))];
+    numbers.fill(100);
+    expect(Array.from(same.dataSync())).toEqual([1, 1]);
+    expect(Array.from(sum.dataSync())).toEqual([3, 4]);
+    expect(Array.from(shifted(new Float32Array([2, 3])).dataSync())).toEqual([3, 4]);
+  });
+
+  test("tf.tidy, keep and dispose let traced arrays pass", () => {
+    const f = jit((x: ArrayValue) => {
+      const y = tf.tidy(() => tf.keep(sin(x) as unknown as tf.Tensor));
+      tf.dispose(y);
+      return add(y, 1);
+    });
+    expect(f(0).dataSync()[0]).toBe(1);
   });
 });
