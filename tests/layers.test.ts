@@ -39,7 +39,7 @@ const layers: Readonly<Record<string, Layer>> = {
   import: { layers: [...vocabulary, "files", "tree"], packages: ["fflate"] },
   // Stages: jaxpr to jaxpr, jaxpr to nodes.
   transform: { layers: vocabulary, packages: [] },
-  passes: { layers: vocabulary, packages: [] },
+  passes: { layers: [...vocabulary, "transform"], packages: [] },
   lower: { layers: [...vocabulary, "files"], packages: tfjs },
   // What users call in TypeScript: api's functions (grad, vmap) trace what they get.
   api: { layers: [...vocabulary, "tree", "trace", "transform"], packages: [] },

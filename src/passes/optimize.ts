@@ -14,6 +14,7 @@ import { recogniseFunctions } from "./probe.js";
 import { recoverRows } from "./recover.js";
 import { rewriteProgram } from "./rewrite.js";
 import { joinProducts } from "./products.js";
+import { mergeLoops } from "./mergeLoops.js";
 import { recoverMirrorPad } from "./mirror.js";
 import { joinSlices, splitSequences } from "./slices.js";
 import { simplifyRows } from "./simplify.js";
@@ -49,7 +50,7 @@ export function optimize(program: ClosedJaxpr, options: OptimizeOptions): Closed
   const inlined = removeUnused(inlineCalls(expandEquations(carryKeys(program))));
   if (options.level === "required") return inlined;
   const folded = removeUnused(rewriteProgram(inlined, [foldConstants]));
-  const unrolled = unrollLoops(folded, options.unrollBudget);
+  const unrolled = unrollLoops(mergeLoops(folded), options.unrollBudget);
   const simplified = simplifyFully(inlineCalls(unrolled));
   const shared = shareEqual(removeUnused(simplified));
   const recognised = removeUnused(rewriteProgram(shared, [recogniseFunctions()]));

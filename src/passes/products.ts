@@ -116,9 +116,19 @@ function biasOf(equation: Equation, context: Context): Product["biased"] {
   return { equation: user, bias };
 }
 
-/** Products of one array, with weights that are used side by side elsewhere too. */
-function joinWeights(program: ClosedJaxpr): ClosedJaxpr {
-  const context = contextOf(program);
+/**
+ * Products of one array, with weights that are used side by side elsewhere too.
+ *
+ * @param options which values are weights (default: the program's inputs and constants), and how
+ * many products must share joined weights (1 for the body of a loop)
+ */
+export function joinWeights(
+  program: ClosedJaxpr,
+  options: { readonly given?: ReadonlySet<Atom>; readonly minUses?: number } = {},
+): ClosedJaxpr {
+  const whole = contextOf(program);
+  const context = { ...whole, given: options.given ?? whole.given };
+  const uses = options.minUses ?? minUses;
   const byArray = new Map<Var, Product[]>();
   for (const equation of program.jaxpr.equations) {
     const product = asProduct(equation, context);
@@ -138,8 +148,8 @@ function joinWeights(program: ClosedJaxpr): ClosedJaxpr {
     if (products.length > 1) families.set(key, [...(families.get(key) ?? []), products]);
   }
   const joiner = new Joiner();
-  const many = [...families.values()].filter((family) => family.length >= minUses);
-  const others = [...families.values()].filter((family) => family.length < minUses).flat();
+  const many = [...families.values()].filter((family) => family.length >= uses);
+  const others = [...families.values()].filter((family) => family.length < uses).flat();
   for (const family of many) {
     const weights = weightOrder(family, context);
     const place = ({ weight }: Product): number => weights.indexOf(weight);
