@@ -74,12 +74,14 @@ export const reduce: Primitive<GeneralReduceParams> = definePrimitive<GeneralRed
     if (dimensions.length === 0) return inputs.slice(0, count);
     return tf.inline(inputs, (o, values) => {
       const initial = values.slice(count);
-      const rest = withoutAxes(at(values, 0).aval.shape, dimensions);
+      const { shape } = at(values, 0).aval;
+      const rest = withoutAxes(shape, dimensions);
+      // The initial value counts once, also where it is not the identity.
+      const spread = initial.map((value) => o.broadcastInDim(value, rest, []));
+      if (dimensions.some((axis) => shape[axis] === 0)) return spread;
       const reduced = treeReduce(o, values.slice(0, count), initial, dimensions, (left, right) =>
         mapScalarProgram(o, jaxpr, [...left, ...right], at(left, 0).aval.shape),
       );
-      // The initial value counts once, also where it is not the identity.
-      const spread = initial.map((value) => o.broadcastInDim(value, rest, []));
       return mapScalarProgram(o, jaxpr, [...spread, ...reduced], rest);
     });
   },

@@ -103,7 +103,8 @@ function combineBy(o: Ops, program: ClosedJaxpr): Combine {
 }
 
 /**
- * Reduces by halves with the initial values combined in once.
+ * Reduces by halves with the initial values combined in once; over no dimensions, without them, as
+ * JAX does.
  *
  * @param initial scalars, or arrays of the shape that is left after the reduction
  * @param fills scalars for places without elements, where sizes are symbolic
@@ -116,6 +117,7 @@ function reduceWithInitial(
   dimensions: readonly number[],
   combine: Combine,
 ): readonly Value[] {
+  if (dimensions.length === 0) return operands;
   const rest = withoutAxes(at(operands, 0).aval.shape, dimensions);
   const spread = initial.map((value) =>
     value.aval.shape.length === rest.length ? value : o.broadcastInDim(value, rest, []),

@@ -20,8 +20,8 @@ const realOrComplex = (draw: Draw): DType =>
 /** Batch dimensions. */
 const outer = (draw: Draw): readonly number[] => draw.shape(0, 1, 2);
 
-/** Small numbers, with 1.5, 2.5, 3.5 ... on the diagonals. */
-function dominant(shape: readonly number[], dtype: DType = "float32", size = 0.3): Input {
+/** Small numbers, with 1.5, 2.5, 3.5 ... on the diagonals; `falling`: with the largest one first. */
+function dominant(shape: readonly number[], dtype: DType = "float32", falling = false): Input {
   const [rows = 1, columns = 1] = shape.slice(-2);
   const width = isComplex(dtype) ? 2 : 1;
   return sampled(
@@ -31,7 +31,8 @@ function dominant(shape: readonly number[], dtype: DType = "float32", size = 0.3
         const place = Math.floor(index / width) % (rows * columns);
         const [row, column] = [Math.floor(place / columns), place % columns];
         const isDiagonal = row === column && index % width === 0;
-        return (isDiagonal ? row + 1.5 : 0) + size * (2 * random() - 1);
+        const diagonal = (falling ? Math.min(rows, columns) - row : row) + 1.5;
+        return (isDiagonal ? diagonal : 0) + 0.3 * (2 * random() - 1);
       }),
     dtype,
   );
@@ -172,7 +173,8 @@ const pivots: Generator = (draw) => {
 const qr: Generator = (draw) => {
   const shape = rectangle(draw);
   const params = { pivoting: draw.oneIn(3), full_matrices: draw.bool(), use_magma: null };
-  return { inputs: [dominant(shape, realOrComplex(draw))], params, tolerance: 5e-5 };
+  // Pivots are the columns in order, whose signs do not change.
+  return { inputs: [dominant(shape, realOrComplex(draw), true)], params, tolerance: 5e-5 };
 };
 
 const reflectors: Generator = (draw) => ({
@@ -184,7 +186,7 @@ const pivotedReflectors: Generator = (draw) => {
   const shape = rectangle(draw);
   const free = shape.toSpliced(-2, 1);
   return {
-    inputs: [dominant(shape, realOrComplex(draw)), integers(free, 0, 0)],
+    inputs: [dominant(shape, realOrComplex(draw), true), integers(free, 0, 0)],
     params: { use_magma: null },
     tolerance: 5e-5,
   };
