@@ -33,6 +33,7 @@ import * as randomKeys from "./randomKeys.js";
 import * as reduce from "./reduce.js";
 import * as reduceGeneral from "./reduceGeneral.js";
 import * as rngBits from "./rngBits.js";
+import * as rngUniform from "./rngUniform.js";
 import * as scan from "./scan.js";
 import * as scatter from "./scatter.js";
 import * as select from "./select.js";
@@ -79,6 +80,7 @@ const families: readonly object[] = [
   randomKeys,
   randomGamma,
   rngBits,
+  rngUniform,
   fused,
   control,
   scan,

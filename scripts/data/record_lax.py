@@ -509,6 +509,184 @@ def _():
     ]
 
 
+# --- Breadth ------------------------------------------------------------------------------------
+
+
+@case("conv/transposed")
+def _():
+    x, k = data(1, 3, 4, 2), data(3, 2, 2, 3, seed=1.0)
+    wide = data(2, 4, 5, 2)
+    return [
+        lax.conv_transpose(x, k, (2, 2), "SAME"),
+        lax.conv_transpose(x, k, (2, 3), "VALID"),
+        lax.conv_transpose(x, k, (1, 2), [(1, 2), (0, 1)]),
+        lax.conv_transpose(x, k, (2, 2), "VALID", rhs_dilation=(2, 1)),
+        lax.conv_transpose(x, data(3, 2, 3, 2), (2, 2), "SAME", transpose_kernel=True),
+        lax.conv_transpose(x, k, (2, 2), [(1, 1), (0, 1)], use_consistent_padding=True),
+        lax.conv_transpose(data(2, 5, 2), data(3, 2, 3), (2,), "SAME"),
+        lax.conv_transpose(data(2, 2, 4, 5), data(3, 2, 3, 3), (2, 1), "SAME",
+                           dimension_numbers=("NCHW", "OIHW", "NCHW")),
+        grad(lambda k: lax.conv_transpose(wide, k, (2, 2), "SAME").sum())(k),
+    ]
+
+
+@case("conv/patches")
+def _():
+    x, nhwc = data(2, 3, 5, 6), ("NHWC", "OIHW", "NHWC")
+    return [
+        lax.conv_general_dilated_patches(x, (2, 3), (1, 1), "VALID"),
+        lax.conv_general_dilated_patches(x, (2, 2), (2, 1), "SAME"),
+        lax.conv_general_dilated_patches(x, (2, 2), (1, 1), [(0, 1), (1, 0)], rhs_dilation=(2, 1)),
+        lax.conv_general_dilated_patches(data(2, 5, 6, 3), (2, 2), (1, 1), "VALID", dimension_numbers=nhwc),
+        lax.conv_general_dilated_patches(data(1, 2, 7), (3,), (2,), "VALID"),
+        lax.conv_general_dilated_local(data(2, 3, 4, 5), data(4, 12, 3, 4), (1, 1), "VALID", (2, 2)),
+        lax.conv_general_dilated_local(data(2, 4, 5, 3), data(3, 4, 12, 4), (1, 1), "VALID", (2, 2),
+                                       dimension_numbers=("NHWC", "HWIO", "NHWC")),
+    ]
+
+
+@case("conv/shapes")
+def _():
+    shapes = [
+        lax.conv_shape_tuple((2, 3, 8, 9), (4, 3, 3, 2), (1, 2), "SAME"),
+        lax.conv_shape_tuple((2, 3, 8, 9), (4, 3, 3, 2), (1, 2), [(1, 0), (0, 0)]),
+        lax.conv_general_shape_tuple((2, 8, 9, 3), (3, 2, 3, 4), (2, 1), "VALID", ("NHWC", "HWIO", "NHWC")),
+        lax.conv_transpose_shape_tuple((2, 8, 9, 3), (3, 2, 3, 4), (2, 1), "SAME", ("NHWC", "HWIO", "NHWC")),
+        lax.conv_transpose_shape_tuple((2, 8, 9, 3), (3, 2, 3, 4), (2, 1), [(1, 1), (0, 1)], ("NHWC", "HWIO", "NCHW")),
+        lax.reduce_window_shape_tuple((8, 9), (3, 2), (2, 1), [(0, 1), (1, 0)], (2, 1), (1, 2)),
+        *lax.conv_general_permutations(("NHWC", "HWIO", "NCHW")),
+        *lax.padtype_to_pads((8, 9), (3, 2), (2, 1), "SAME"),
+    ]
+    return [jnp.array(shape, jnp.int32) for shape in shapes]
+
+
+@case("dot/ragged")
+def _():
+    sizes = jnp.array([2, 0, 3], jnp.int32)
+    numbers = lax.RaggedDotDimensionNumbers
+    mode2 = numbers((((0,), (0,)), ((), ())), [0], [])
+    return [
+        lax.ragged_dot(data(5, 4), data(3, 4, 2), sizes),
+        lax.ragged_dot(data(6, 4), data(3, 4, 2), sizes),
+        lax.ragged_dot_general(data(5, 4), data(5, 2), sizes, mode2),
+        grad(lambda x: (lax.ragged_dot(x, data(3, 4, 2), sizes) ** 2).sum())(data(5, 4)),
+        lax.scaled_dot(data(4, 8), data(8, 3), lhs_scale=data(4, 2) + 2, rhs_scale=data(2, 3) + 2,
+                       preferred_element_type=jnp.float32),
+        lax.scaled_dot(data(2, 4, 8), data(2, 8, 3), lhs_scale=data(2, 4, 4) + 2,
+                       preferred_element_type=jnp.float32),
+    ]
+
+
+@case("scatter/apply")
+def _():
+    rows = lax.ScatterDimensionNumbers((1,), (0,), (0,))
+    points = lax.ScatterDimensionNumbers((), (0,), (0,))
+    return [
+        lax.scatter_apply(data(4, 3), jnp.array([[1], [3]]), lambda x: x * 2 + 1, rows, update_shape=(2, 3)),
+        lax.scatter_apply(data(5), jnp.array([[1], [1], [4]]), lambda x: x * x, points, update_shape=(3,)),
+        lax.index_take(data(4, 3), (jnp.array([0, -1, 5]), jnp.array([2, 1, -3])), (0, 1)),
+        lax.index_take(data(4, 3, 2), (jnp.array([0, -1]),), (0,)),
+    ]
+
+
+@case("window/select")
+def _():
+    from jax._src.lax import windowed_reductions
+
+    select = windowed_reductions._select_and_scatter
+    x, source = data(4, 6), data(2, 3, seed=2.0)
+    pads = [(0, 0), (0, 0)]
+    return [
+        select(x, lax.ge, (2, 2), (2, 2), pads, source, jnp.float32(0), lax.add),
+        select(x, lax.le, (2, 2), (2, 2), pads, source, jnp.float32(1), lax.mul),
+        select(x, lambda a, b: jnp.abs(a) >= jnp.abs(b), (3, 2), (1, 2), pads, data(2, 3), jnp.float32(0), lax.add),
+    ]
+
+
+@case("shapes/more")
+def _():
+    return [
+        lax.broadcast_like(data(3), data(2, 3)),
+        lax.broadcast_to_rank(data(3), 3),
+        lax.shape_as_value((2, 3)),
+        lax.shape_as_value(()),
+        lax.random_gamma_grad(data(3) + 2, data(3, seed=1.0) + 2),
+        lax.composite(lambda x: jnp.sin(x) * 2, "my.sine")(data(3)),
+        lax.platform_dependent(data(3), cpu=jnp.sin, default=jnp.cos),
+    ]
+
+
+@case("collectives/more")
+def _():
+    x, m = data(3), data(3, 3)
+    return [
+        vmap(lambda x: lax.pshuffle(x, "i", [2, 0, 1]), axis_name="i")(x),
+        vmap(lambda x: lax.pswapaxes(x, "i", 0), axis_name="i")(m),
+        vmap(lambda x: jnp.where(lax.axis_index("i") >= 0, lax.psum(x * (lax.axis_index("i") == 1), "i"), 0), axis_name="i")(m),
+    ]
+
+
+# --- nn -----------------------------------------------------------------------------------------
+
+
+@case("nn/activations")
+def _():
+    nn, x = jax.nn, data(8) * 3
+    names = "celu hard_tanh hard_sigmoid hard_silu hard_swish identity mish sparse_plus sparse_sigmoid squareplus"
+    functions = [getattr(nn, name) for name in names.split()]
+    return [
+        *[f(x) for f in functions],
+        nn.celu(x, 0.5),
+        nn.squareplus(x, 1.0),
+        nn.log1mexp(jnp.abs(x)),
+        nn.glu(x),
+        nn.glu(data(4, 3), axis=0),
+        nn.logmeanexp(x),
+        nn.logmeanexp(data(2, 3), axis=1, keepdims=True),
+        *[grad(lambda x: f(x).sum())(x) for f in functions],
+    ]
+
+
+@case("nn/attention")
+def _():
+    attend = jax.nn.dot_product_attention
+    q, k, v = data(2, 4, 4, 3), data(2, 5, 4, 3, seed=1.0), data(2, 5, 4, 3, seed=2.0)
+    few, other = data(2, 5, 2, 3, seed=1.0), data(2, 5, 2, 3, seed=2.0)
+    mask = data(2, 1, 4, 5) > -0.3
+    return [
+        attend(q, k, v),
+        attend(q, few, other),
+        attend(q, k, v, bias=data(1, 4, 4, 5), scale=0.5),
+        attend(q, k, v, mask=mask),
+        attend(q, k, v, is_causal=True),
+        attend(q, k, v, local_window_size=1),
+        attend(q, k, v, local_window_size=(2, 0)),
+        attend(q, k, v, query_seq_lengths=jnp.array([2, 4]), key_value_seq_lengths=jnp.array([3, 5])),
+        attend(q[0], k[0], v[0]),
+        attend(q, k, v, return_residual=True),
+        grad(lambda q: attend(q, k, v, is_causal=True).sum())(q),
+        jax.nn.scaled_dot_general(data(2, 3), data(3, 4), (((1,), (0,)), ((), ()))),
+    ]
+
+
+@case("nn/initializers")
+def _():
+    init, key = jax.nn.initializers, jax.random.key(3)
+    names = "glorot_uniform glorot_normal lecun_uniform lecun_normal he_uniform he_normal orthogonal delta_orthogonal"
+    return [
+        *[getattr(init, name)()(key, (3, 2, 4)) for name in names.split()],
+        init.zeros(key, (2,)),
+        init.ones(key, (2,)),
+        init.constant(2.5)(key, (2,)),
+        init.uniform()(key, (3,)),
+        init.normal(0.5)(key, (3,)),
+        init.truncated_normal(0.5, lower=-1.0, upper=1.5)(key, (3,)),
+        init.variance_scaling(2.0, "fan_out", "normal")(key, (3, 4)),
+        init.variance_scaling(2.0, "fan_geo_avg", "uniform", in_axis=0, out_axis=(1, 2), batch_axis=3)(key, (3, 4, 2, 2)),
+        init.orthogonal(2.0, column_axis=0)(key, (4, 3)),
+    ]
+
+
 # --- Writing ------------------------------------------------------------------------------------
 
 

@@ -215,3 +215,35 @@ export function allToAll<const T>(
     );
   });
 }
+
+/** Row i gets what row `perm[i]` has. JAX's counterpart is `lax.pshuffle`. */
+export function pshuffle<const T>(x: T, axisName: AxisName, perm: readonly number[]): Arrays<T> {
+  const isComplete = perm.every((_, index) => perm.includes(index));
+  if (!isComplete) {
+    throw callError(
+      "invalid-parameter",
+      `\`perm\` does not represent a permutation: [${perm.join(", ")}]`,
+    );
+  }
+  return ppermute(
+    x,
+    axisName,
+    perm.map((source, target) => [source, target] as const),
+  );
+}
+
+/** Swaps the mapped dimension with another one. JAX's counterpart is `lax.pswapaxes`. */
+export function pswapaxes<const T>(x: T, axisName: AxisName, axis: number): Arrays<T> {
+  return allToAll(x, axisName, axis, axis);
+}
+
+/** All rows get what one row has. JAX's counterpart is `lax.pbroadcast`. */
+export function pbroadcast<const T>(x: T, axisName: string, source: number): Arrays<T> {
+  const isSource = o.eq(toValue(axisIndex(axisName)), o.literal(source, "int32"));
+  const own = mapArrays(x, (value) => {
+    const { shape, dtype } = value.aval;
+    const which = shape.length === 0 ? isSource : o.broadcastInDim(isSource, shape, []);
+    return o.selectN(which, o.full(shape, 0, dtype), value);
+  });
+  return psum(own, axisName) as Arrays<T>;
+}

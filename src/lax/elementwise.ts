@@ -168,6 +168,8 @@ export const igamma = pairOf(incomplete.igamma);
 export const igammac = pairOf(incomplete.igammac);
 /** The derivative of `igamma` by `a`. JAX's `lax.igamma_grad_a`. */
 export const igammaGradA = pairOf(incomplete.igammaGradA);
+/** How a gamma sample changes with its shape parameter. JAX's `lax.random_gamma_grad`. */
+export const randomGammaGrad = pairOf(incomplete.randomGammaGrad);
 /** The polygamma function of order `m`. JAX's `lax.polygamma`. */
 export const polygamma = pairOf(incomplete.polygamma);
 /** The Hurwitz zeta function. JAX's `lax.zeta`. */

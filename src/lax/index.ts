@@ -7,6 +7,8 @@ export * from "./shapes.js";
 export * from "./slicing.js";
 export * from "./reductions.js";
 export * from "./contractions.js";
+export * from "./convVariants.js";
+export * from "./raggedDot.js";
 export * from "./sorting.js";
 export * from "./fft.js";
 export * from "./randomBits.js";
@@ -14,6 +16,12 @@ export * as linalg from "./linalg.js";
 export { type Padding } from "./padding.js";
 export { associativeScan, type AssociativeScanOptions } from "./control/associativeScan.js";
 export { cond, switch, type Operands } from "./control/branches.js";
+export {
+  composite,
+  dceSink,
+  platformDependent,
+  type PlatformBranches,
+} from "./control/composite.js";
 export { foriLoop, whileLoop, type ForiOptions } from "./control/loops.js";
 export {
   customLinearSolve,

@@ -1,11 +1,12 @@
 /** Random bits of `lax`: the words that random numbers are made of. */
 import * as random from "../../primitives/random.js";
 import { rngBitGenerator as rngPrimitive } from "../../primitives/rngBits.js";
+import { rngUniform as uniformPrimitive } from "../../primitives/rngUniform.js";
 import type { Shape } from "../ir/dims.js";
 import type { DType } from "../ir/dtypes.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
-import { toValue } from "../trace/trace.js";
-import { at, bindAll, canonicalDtype } from "./arguments.js";
+import { fromValue, toValue } from "../trace/trace.js";
+import { at, bindAll, bindOne, canonicalDtype, operands } from "./arguments.js";
 
 export interface RngBitOptions {
   /** uint8, uint16, uint32 or a signed type of the same size. Default: uint32. */
@@ -49,4 +50,12 @@ export function threefry2x32(
 export function iota2x32Shape(shape: Shape): [ArrayValue, ArrayValue] {
   const results = bindAll(random.iota2x32Shape, [], { shape });
   return [at(results, 0), at(results, 1)];
+}
+
+/**
+ * Numbers from `a` up to, not including, `b`, others at each run: tfjs's, as XLA's follow no key.
+ * Use `random` for numbers that can be had again. JAX's `lax.rng_uniform`.
+ */
+export function rngUniform(a: ArrayLike, b: ArrayLike, shape: Shape): ArrayValue {
+  return fromValue(bindOne(uniformPrimitive, operands(a, b), { shape }));
 }

@@ -6,7 +6,7 @@ import * as selecting from "../../primitives/selectAndScatter.js";
 import * as windows from "../../primitives/window.js";
 import { reduceWindow as reduceWindowPrimitive } from "../../primitives/windowGeneral.js";
 import { shapedArray, type ShapedArray } from "../ir/aval.js";
-import { dilateDim, type Dim } from "../ir/dims.js";
+import { addDims, dilateDim, strideDim, type Dim } from "../ir/dims.js";
 import { isFloat, isInteger, type DType } from "../ir/dtypes.js";
 import type { ClosedJaxpr, LiteralValue } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
@@ -333,4 +333,51 @@ export function selectAndScatterAdd(
       padding,
     }),
   );
+}
+
+/**
+ * Chooses an element of each window of `operand` by `select`, which says whether the one chosen so
+ * far stays, and puts `source` there: `scatter` combines what meets, starting with `initValue`. It
+ * has no derivative, in JAX neither.
+ *
+ * JAX's counterpart is the primitive `select_and_scatter`.
+ */
+export function selectAndScatter(
+  operand: ArrayLike,
+  select: Computation,
+  windowDimensions: readonly number[],
+  windowStrides: readonly number[],
+  padding: readonly (readonly [low: number, high: number])[],
+  source: ArrayLike,
+  initValue: ArrayLike,
+  scatter: Computation,
+): ArrayValue {
+  const inputs = unify([operand, source, initValue].map(toValue));
+  const leaf: TreeDef = { kind: "leaf" };
+  const program = (computation: Computation): ClosedJaxpr =>
+    scalarProgram(computation, leaf, [at(inputs, 0).aval]);
+  const params = {
+    select_jaxpr: program(select),
+    scatter_jaxpr: program(scatter),
+    window_dimensions: windowDimensions,
+    window_strides: windowStrides,
+    padding,
+  };
+  return fromValue(bindOne(selecting.selectAndScatter, inputs, params));
+}
+
+/** The shape of a reduction over windows. JAX's `lax.reduce_window_shape_tuple`. */
+export function reduceWindowShapeTuple(
+  operandShape: readonly Dim[],
+  windowDimensions: readonly Dim[],
+  windowStrides: readonly number[],
+  padding: readonly (readonly [low: Dim, high: Dim])[],
+  { baseDilation, windowDilation }: WindowOptions = {},
+): readonly Dim[] {
+  return operandShape.map((size, axis) => {
+    const [low, high] = at(padding, axis);
+    const padded = addDims(dilateDim(size, baseDilation?.[axis] ?? 1), addDims(low, high));
+    const window = dilateDim(at(windowDimensions, axis), windowDilation?.[axis] ?? 1);
+    return strideDim(padded, window, at(windowStrides, axis));
+  });
 }

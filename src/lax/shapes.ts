@@ -278,3 +278,34 @@ export function pad(
   const inputs: readonly Value[] = operands(operand, paddingValue);
   return fromValue(bindOne(padPrimitive, inputs, { padding_config: paddingConfig }));
 }
+
+/** An array broadcast to the shape of another. JAX's `lax.broadcast_like`. */
+export function broadcastLike(arr: ArrayLike, likeArr: ArrayLike): ArrayValue {
+  const value = toValue(arr);
+  const shape = shapeOf(likeArr);
+  const missing = shape.length - value.aval.shape.length;
+  if (missing < 0)
+    throw invalid(`cannot broadcast ${printShape(value.aval.shape)} to fewer dimensions`);
+  const dimensions = value.aval.shape.map((_, axis) => axis + missing);
+  return fromValue(o.broadcastInDim(value, shape, dimensions));
+}
+
+/** An array with ones in front of its sizes, up to a number of dimensions. JAX's `lax.broadcast_to_rank`. */
+export function broadcastToRank(x: ArrayLike, rank: number): ArrayValue {
+  const value = toValue(x);
+  const missing = rank - value.aval.shape.length;
+  if (missing <= 0) return fromValue(value);
+  return broadcast(fromValue(value), new Array<number>(missing).fill(1));
+}
+
+/** A shape as an int32 array. JAX's `lax.shape_as_value`. */
+export function shapeAsValue(sizes: Shape): ArrayValue {
+  if (sizes.length === 0) return fromValue(o.full([0], 0, "int32"));
+  const parts = sizes.map((size) => o.broadcastInDim(o.dimAsValue(size), [1], []));
+  return fromValue(o.concatenate(parts, 0));
+}
+
+/** The array itself: tfjs has one device. JAX's `lax.with_sharding_constraint`. */
+export function withShardingConstraint<const T>(x: T): T {
+  return x;
+}

@@ -3,7 +3,12 @@ import { gather as gatherPrimitive } from "../../primitives/gather.js";
 import * as scatters from "../../primitives/scatter.js";
 import { addDims, printShape, type Dim, type Shape } from "../ir/dims.js";
 import { isComplex, isFloat, kindOf, type DType } from "../ir/dtypes.js";
+import { shapedArray } from "../ir/aval.js";
+import type { ClosedJaxpr } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
+import { traceCall } from "../api/calls.js";
+import { withConstants } from "../api/jit.js";
+import type { TreeDef } from "../tree/pytree.js";
 import type { GatherScatterMode as Mode, ScatterParams } from "../ir/params.js";
 import type { Primitive } from "../ir/primitive.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
@@ -12,6 +17,7 @@ import {
   at,
   bindOne,
   canonicalAxis,
+  convertValue,
   indexValue,
   integerRange,
   invalid,
@@ -294,7 +300,7 @@ export type Scatter = (
 ) => ArrayValue;
 
 const scatterBy =
-  (primitive: Primitive<ScatterParams>): Scatter =>
+  (primitive: Primitive<ScatterParams>, program: ClosedJaxpr | null = null): Scatter =>
   (operand, scatterIndices, updates, dimensionNumbers, options = {}) => {
     const values = operands(operand, updates);
     const { indicesAreSorted = false, uniqueIndices = false, mode = "drop" } = options;
@@ -310,10 +316,64 @@ const scatterBy =
       indices_are_sorted: indicesAreSorted,
       unique_indices: uniqueIndices,
       mode: modeOf(mode),
-      update_jaxpr: null,
+      update_jaxpr: program,
     });
     return fromValue(result);
   };
+
+/**
+ * Applies a function of one element to slices, once for each time that they are named. It has no
+ * derivative, in JAX neither.
+ *
+ * JAX's counterpart is `lax.scatter_apply`.
+ */
+export function scatterApply(
+  operand: ArrayLike,
+  scatterIndices: ArrayLike,
+  func: (x: ArrayValue) => ArrayLike,
+  dimensionNumbers: ScatterDimensionNumbers,
+  { updateShape = [], ...options }: ScatterOptions & { readonly updateShape?: Shape } = {},
+): ArrayValue {
+  const { dtype } = toValue(operand).aval;
+  const scalar = shapedArray(dtype, []);
+  const both: TreeDef = { kind: "tuple", children: [{ kind: "leaf" }, { kind: "leaf" }] };
+  const apply = (x: ArrayValue): ArrayValue => fromValue(convertValue(toValue(func(x)), dtype));
+  const program = withConstants(traceCall(apply, both, [scalar, scalar]));
+  if (program.jaxpr.invars.length !== 2) {
+    throw invalid("the function of scatterApply must not use traced arrays from around it");
+  }
+  const unused = fromValue(o.full(updateShape, dtype === "bool" ? false : 0, dtype));
+  const whole = scatterBy(scatters.scatter, program);
+  return whole(operand, scatterIndices, unused, dimensionNumbers, options);
+}
+
+/**
+ * Slices of size 1 at positions along some dimensions, one row of positions per dimension; negative
+ * ones count from the end. JAX's `lax.index_take`.
+ */
+export function indexTake(
+  src: ArrayLike,
+  idxs: readonly ArrayLike[],
+  axes: readonly number[],
+): ArrayValue {
+  const value = toValue(src);
+  const { shape } = value.aval;
+  const columns = idxs.map((index) => {
+    const row = toValue(index);
+    return o.reshape(row, [...row.aval.shape, 1]);
+  });
+  const places = o.concatenate(columns, 1);
+  const sizes = axes.map((axis) => o.broadcastInDim(o.dimAsValue(at(shape, axis)), [1], []));
+  const limit = o.broadcastInDim(o.concatenate(sizes, 0), places.aval.shape, [1]);
+  const wrapped = o.rem(o.add(o.rem(places, limit), limit), limit);
+  const sliceSizes = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  const numbers = {
+    offsetDims: shape.slice(axes.length).map((_, axis) => axis + 1),
+    collapsedSliceDims: axes,
+    startIndexMap: axes,
+  };
+  return gather(fromValue(value), fromValue(wrapped), numbers, sliceSizes);
+}
 
 /** Writes updates over slices; the last one stays where several meet. JAX's `lax.scatter`. */
 export const scatter: Scatter = scatterBy(scatters.scatter);

@@ -19,8 +19,22 @@ export {
   type TreeDef,
 } from "./pytree.js";
 export {
+  all,
+  allLeaves,
+  broadcast,
+  leavesWithPath,
+  mapWithPath,
+  reduce,
+  reduceAssociative,
+  transpose,
+  treedefChildren,
+  treedefIsLeaf,
+  treedefTuple,
+} from "./functions.js";
+export {
   registerDataclass,
   registerPytreeNode,
+  registerStatic,
   type Constructor,
   type DataclassFields,
 } from "./registry.js";

@@ -97,3 +97,19 @@ export function registerDataclass<T extends object>(
     childName: (index) => `.${dataFields[index] ?? String(index)}`,
   });
 }
+
+/**
+ * Makes instances of a class nodes without children: they are part of the structure, and no arrays.
+ *
+ * @throws Jax2TfjsError `pytree-registered` for a class that was registered before
+ *
+ * JAX's counterpart is `jax.tree_util.register_static`.
+ */
+export function registerStatic(constructor: Constructor): void {
+  register(constructor, {
+    name: constructor.name,
+    flatten: (node) => ({ children: [], auxiliary: node }),
+    unflatten: (auxiliary) => auxiliary as object,
+    childName: String,
+  });
+}
