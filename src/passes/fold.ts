@@ -15,11 +15,11 @@ import {
   type LiteralValue,
   type Var,
 } from "../ir/jaxpr.js";
-import type { Value } from "../ir/ops.js";
+import type { Ops, Value } from "../ir/ops.js";
 import type { Match, Row } from "./rewrite.js";
 
 /** Larger results stay computed: a constant costs download, an iota or a broadcast nothing. */
-const maxElements = 16384;
+export const maxFoldedElements = 16384;
 
 /** A literal as an array of shape (). */
 export function literalArray(literal: Literal): HostArray {
@@ -49,7 +49,7 @@ export function foldEquation(
   if (primitive.fold === undefined || primitive.traits?.effectful === true) return null;
   const avals = outputs.map((variable) => variable.aval);
   const small = avals.every(
-    ({ shape }) => isStaticShape(shape) && elementCount(shape) <= maxElements,
+    ({ shape }) => isStaticShape(shape) && elementCount(shape) <= maxFoldedElements,
   );
   return small ? primitive.fold(inputs, params, avals) : null;
 }
@@ -104,7 +104,7 @@ function isShort({ primitive, outputs: [output] }: Equation): boolean {
 }
 
 /** The value of an atom that is a literal, a constant, or one of these spread to a shape. */
-function knownArray(atom: Atom, match: Match): HostArray | undefined {
+export function knownArray(atom: Atom, match: Match): HostArray | undefined {
   if (atom.kind === "literal") return literalArray(atom);
   const spread = match.made(atom, "broadcast_in_dim");
   const [source] = spread?.inputs ?? [];
@@ -131,6 +131,12 @@ function isConstant({ shape, bytes }: HostArray): boolean {
 
 const withoutUnits = (shape: readonly unknown[]): number => shape.filter((dim) => dim !== 1).length;
 
+/** An array as a value; where all elements are the same, a literal spread to its shape. */
+export function knownValue(o: Ops, array: HostArray): Value {
+  const scalar = isConstant(array) ? scalarOf(array) : undefined;
+  return scalar === undefined ? o.constant(array) : o.full(array.shape, scalar, array.dtype);
+}
+
 /** Replaces equations whose inputs are all known by their values. */
 export const foldConstants: Row = {
   name: "fold-constants",
@@ -150,11 +156,6 @@ export const foldConstants: Row = {
     // What is only spread out stays small: the graph broadcasts it for nothing.
     if (spreads(equation)) return null;
     const results = foldEquation(equation, inputs);
-    return (
-      results?.map((array): Value => {
-        const scalar = isConstant(array) ? scalarOf(array) : undefined;
-        return scalar === undefined ? o.constant(array) : o.full(array.shape, scalar, array.dtype);
-      }) ?? null
-    );
+    return results?.map((array) => knownValue(o, array)) ?? null;
   },
 };

@@ -9,6 +9,7 @@ import { boundsRows } from "./bounds.js";
 import { gatherRows } from "./constantGather.js";
 import { expandEquations } from "./expand.js";
 import { foldConstants } from "./fold.js";
+import { foldRows } from "./foldFunctions.js";
 import { pickPlaces } from "./pickOne.js";
 import { recogniseFunctions } from "./probe.js";
 import { recoverRows } from "./recover.js";
@@ -31,7 +32,7 @@ export interface OptimizeOptions {
 /** Rounds of simplification at most: each may make room for the next. */
 const maxRounds = 4;
 
-const exactRows = [foldConstants, ...boundsRows, ...simplifyRows, ...gatherRows, ...spreadRows];
+const exactRows = [...foldRows, ...boundsRows, ...simplifyRows, ...gatherRows, ...spreadRows];
 
 /** Applies exact rewrites until nothing changes any more. */
 function simplifyFully(program: ClosedJaxpr): ClosedJaxpr {

@@ -8,7 +8,8 @@ import { elementCount, hostArray, type HostArray } from "../ir/hostArray.js";
 import { newVar, type Atom, type Equation } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
 import type { DotGeneralParams } from "../ir/params.js";
-import { foldConstants, scalarOf } from "./fold.js";
+import { scalarOf } from "./fold.js";
+import { foldKnown } from "./foldFunctions.js";
 import type { Match, Row } from "./rewrite.js";
 import { inputAt, numbersParam } from "./simplify.js";
 
@@ -116,7 +117,7 @@ const flatIota: Row = {
       params: { ...equation.params, shape: [size], dimension: 0 },
       outputs: [newVar({ shape: [size], dtype, weakType: false })],
     };
-    const [made] = foldConstants.rewrite(o, line, match) ?? o.bind(line.primitive, [], line.params);
+    const [made] = foldKnown(o, line, match) ?? o.bind(line.primitive, [], line.params);
     return made === undefined ? null : [o.broadcastInDim(made, shape, [dimension])];
   },
 };
@@ -146,7 +147,7 @@ const beforeSpread: Row = {
       outputs: [newVar({ ...output.aval, shape: small })],
     };
     const [made] =
-      foldConstants.rewrite(o, inner, match) ?? o.bind(equation.primitive, inputs, equation.params);
+      foldKnown(o, inner, match) ?? o.bind(equation.primitive, inputs, equation.params);
     return made === undefined ? null : [o.broadcastInDim(made, shape, dims)];
   },
 };
@@ -269,7 +270,22 @@ const productWithUniform: Row = {
   },
 };
 
+/** Equal numbers put side by side are that number, spread. */
+const uniformPieces: Row = {
+  name: "uniform-pieces",
+  primitives: ["concatenate", "stack"],
+  rewrite: (o, equation, match) => {
+    const output = equation.outputs[0];
+    const [first, ...others] = equation.inputs;
+    const value = first === undefined ? undefined : match.scalar(first);
+    if (output === undefined || value === undefined || typeof value === "object") return null;
+    const isSame = others.every((other) => Object.is(match.scalar(other), value));
+    return isSame ? [o.full(output.aval.shape, value, output.aval.dtype)] : null;
+  },
+};
+
 export const spreadRows: readonly Row[] = [
+  uniformPieces,
   flatIota,
   viewOfSpread,
   reductionOfSpread,
