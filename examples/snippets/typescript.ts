@@ -12,6 +12,7 @@ import {
   makeJaxpr,
   numpy as np,
   printJaxpr,
+  random,
   saveModel,
   tree,
   useBackend,
@@ -54,6 +55,12 @@ console.log("per example:", perExample.w.shape);
 const power = (base: ArrayValue): ArrayValue =>
   lax.foriLoop(0, 5, (_, value: ArrayValue) => np.multiply(value, base), np.onesLike(base));
 console.log("d(t^5)/dt at 2:", grad(power)(2).dataSync()[0]);
+
+// Random numbers: those that JAX draws with the same key.
+const noisy = (key: ArrayValue, input: ArrayValue): ArrayValue =>
+  np.add(input, random.normal(key, np.shape(input)));
+const keys = random.split(random.key(42), 4);
+console.log("noise:", vmap(noisy)(keys, x).shape);
 
 // A derivative of one's own.
 const log1pexp = customJvp((t: ArrayValue) => np.log(np.add(1, np.exp(t))));

@@ -26,6 +26,7 @@ test("the program prints what it should", () => {
         in (c,) }
       per example: [ 4, 1, 1 ]
       d(t^5)/dt at 2: 80
+      noise: [ 4, 1 ]
       log1pexp' at 100: 1
       trained by tfjs: 2.33
       weights of a function of tfjs: shift

@@ -125,3 +125,8 @@ test("generators that are not here, words that are no keys, and sizes", () => {
     "dtype-mismatch",
   );
 });
+
+test("an operation on keys that has no words", () => {
+  const error = errorOf(() => random.keyData(lax.empty([2], "key<fry>")));
+  expect(error.code).toBe("unsupported-key-operation");
+});
