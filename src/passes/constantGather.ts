@@ -16,6 +16,7 @@ import { isInteger } from "../ir/dtypes.js";
 import type { Equation } from "../ir/jaxpr.js";
 import type { Ops, Value } from "../ir/ops.js";
 import type { GatherParams } from "../ir/params.js";
+import { integerBounds } from "./bounds.js";
 import { literalArray } from "./fold.js";
 import type { Match, Row } from "./rewrite.js";
 import { inputAt } from "./simplify.js";
@@ -267,6 +268,23 @@ function cutOut(
   return [shapeEquals(moved.aval.shape, out) ? moved : o.reshape(moved, out)];
 }
 
+/** Indices that surely lie in bounds need no fill value. */
+const needlessFill: Row = {
+  name: "needless-fill",
+  primitives: ["gather"],
+  rewrite: (o, equation, match) => {
+    const [x, indices] = [inputAt(equation, 0), inputAt(equation, 1)];
+    const params = gatherParams(equation);
+    const bounds = params.mode === "fill" ? integerBounds(indices, match) : null;
+    if (bounds === null || bounds[0] < 0) return null;
+    const isInside = params.dimension_numbers.start_index_map.every((axis) => {
+      const last = subDims(x.aval.shape[axis] ?? 0, params.slice_sizes[axis] ?? 0);
+      return boundsOf(last)[0] >= bounds[1];
+    });
+    return isInside ? [o.gather(x, indices, { ...params, mode: "clip", fill_value: null })] : null;
+  },
+};
+
 /**
  * A gather with limited indices under a choice of the fill value where they were out of bounds, as
  * exports write `mode="fill"`.
@@ -339,4 +357,4 @@ function checksBounds(
   return agrees && match.scalar(inputAt(low, 1)) === 0;
 }
 
-export const gatherRows: readonly Row[] = [repeatedIndices, knownPlaces, recoverFill];
+export const gatherRows: readonly Row[] = [repeatedIndices, knownPlaces, needlessFill, recoverFill];
