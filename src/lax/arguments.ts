@@ -30,6 +30,40 @@ export function invalid(message: string, fix?: string): Jax2TfjsError {
   return callError("invalid-parameter", message, fix);
 }
 
+/**
+ * The options of a call, once they are seen to be an object with names that the function knows:
+ * a misspelled option must not be one that is left out.
+ *
+ * @param name of the function, as JAX's message has it
+ */
+export function optionsOf<T extends object>(
+  name: string,
+  options: T,
+  known: readonly (keyof T & string)[],
+): T {
+  const given: unknown = options;
+  const list = known.map((option) => `${option}: …`).join(", ");
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw invalid(
+      `${name}() takes its options as an object, got ${describeValue(given)}`,
+      `write { ${list} }`,
+    );
+  }
+  const unknown = Object.keys(given).find((option) => !known.some((other) => other === option));
+  if (unknown === undefined) return options;
+  throw invalid(`${name}() got an unexpected keyword argument '${unknown}'`, `write { ${list} }`);
+}
+
+/** One of the texts that an option may be. @throws Jax2TfjsError `invalid-parameter` */
+export function choice<T extends string>(
+  given: T,
+  known: readonly T[],
+  message: (names: string) => string,
+): T {
+  if (known.includes(given)) return given;
+  throw invalid(message(known.map((name) => `'${name}'`).join(", ")));
+}
+
 /** True for a JavaScript number or bigint: it has no type of its own yet. */
 export function isWeakScalar(value: Value): value is WeakScalar {
   return (value as { kind?: unknown }).kind === "literal" && value.aval.weakType;
@@ -109,11 +143,16 @@ export function indexValue(index: unknown): Value {
 /** An axis that may be counted from the end. */
 export function canonicalAxis(axis: number, rank: number): number {
   if (Number.isInteger(axis) && axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis)) throw invalid(`an axis must be an integer, got ${String(axis)}`);
   throw invalid(`axis ${axis} is out of bounds for array of dimension ${rank}`);
 }
 
 /** Several axes, each of them at most once. */
 export function canonicalAxes(axes: readonly number[], rank: number): readonly number[] {
+  const given: unknown = axes;
+  if (!Array.isArray(given)) {
+    throw invalid(`axes must be integers, or a list of them, got ${describeValue(given)}`);
+  }
   const canonical = axes.map((axis) => canonicalAxis(axis, rank));
   if (new Set(canonical).size === canonical.length) return canonical;
   throw invalid(`duplicate value in axes: ${printShape(axes)}`);

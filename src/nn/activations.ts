@@ -1,7 +1,7 @@
 /** Further activation functions of `nn`, made of functions of `numpy`. */
 import { hashKey } from "../ir/dims.js";
 import type { Value } from "../ir/ops.js";
-import { at, canonicalAxis, invalid } from "../lax/arguments.js";
+import { at, canonicalAxis, invalid, optionsOf } from "../lax/arguments.js";
 import { arrayValue, out } from "../numpy/convert.js";
 import * as np from "../numpy/elementwise.js";
 import { promoteInexact } from "../numpy/promotion.js";
@@ -70,11 +70,9 @@ export function log1mexp(x: ArrayLike): ArrayValue {
 /** The logarithm of the mean of `exp(x)`. JAX's `jax.nn.logmeanexp`. */
 export function logmeanexp(
   x: ArrayLike,
-  {
-    axis = null,
-    keepdims = false,
-  }: { readonly axis?: Axis | null; readonly keepdims?: boolean } = {},
+  options: { readonly axis?: Axis | null; readonly keepdims?: boolean } = {},
 ): ArrayValue {
+  const { axis = null, keepdims = false } = optionsOf("logmeanexp", options, ["axis", "keepdims"]);
   const { shape } = arrayValue(x).aval;
   const axes = axesOf(axis, shape.length);
   const count = axes.reduce((product, place) => product * Number(at(shape, place)), 1);

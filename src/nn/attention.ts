@@ -3,7 +3,7 @@ import type { Dim } from "../ir/dims.js";
 import type { DType } from "../ir/dtypes.js";
 import { dotGeneral, type DotDimensionNumbers } from "../lax/contractions.js";
 import { scaledDot } from "../lax/raggedDot.js";
-import { at, invalid } from "../lax/arguments.js";
+import { at, invalid, optionsOf } from "../lax/arguments.js";
 import { arrayValue } from "../numpy/convert.js";
 import { arange } from "../numpy/creation.js";
 import { einsum } from "../numpy/einsum.js";
@@ -28,6 +28,16 @@ export interface AttentionOptions {
   /** How far positions see: to both sides, or [before, after]. */
   readonly localWindowSize?: number | readonly [before: number, after: number];
 }
+
+const attentionNames = [
+  "bias",
+  "mask",
+  "scale",
+  "isCausal",
+  "querySeqLengths",
+  "keyValueSeqLengths",
+  "localWindowSize",
+] as const;
 
 interface Sizes {
   readonly query: Dim;
@@ -129,6 +139,7 @@ function attend(
   value: ArrayLike,
   options: AttentionOptions,
 ): { readonly encoded: ArrayValue; readonly scores: ArrayValue; readonly isSingle: boolean } {
+  optionsOf("dotProductAttention", options, attentionNames);
   const { array: queries, isSingle } = withBatch(query);
   const keys = headsFor(queries, withBatch(key).array);
   const values = headsFor(queries, withBatch(value).array);
@@ -152,8 +163,11 @@ export function scaledMatmul(
   b: ArrayLike,
   aScales: ArrayLike,
   bScales: ArrayLike,
-  { preferredElementType = "float32" }: { readonly preferredElementType?: DType } = {},
+  options: { readonly preferredElementType?: DType } = {},
 ): ArrayValue {
+  const { preferredElementType = "float32" } = optionsOf("scaledMatmul", options, [
+    "preferredElementType",
+  ]);
   return scaledDot(a, moveaxis(b, -1, -2), {
     lhsScale: aScales,
     rhsScale: moveaxis(bScales, -1, -2),
@@ -166,7 +180,10 @@ export function scaledDotGeneral(
   lhs: ArrayLike,
   rhs: ArrayLike,
   dimensionNumbers: DotDimensionNumbers,
-  { preferredElementType = "float32" }: { readonly preferredElementType?: DType } = {},
+  options: { readonly preferredElementType?: DType } = {},
 ): ArrayValue {
+  const { preferredElementType = "float32" } = optionsOf("scaledDotGeneral", options, [
+    "preferredElementType",
+  ]);
   return dotGeneral(lhs, rhs, dimensionNumbers, { preferredElementType });
 }

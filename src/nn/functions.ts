@@ -4,7 +4,7 @@ import { isFloat, type DType } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
 import { customJvp } from "../api/customDerivatives.js";
 import { stopGradient as stopGradientRecord } from "../../primitives/iota.js";
-import { at, canonicalAxis, canonicalDtype, invalid } from "../lax/arguments.js";
+import { at, canonicalAxis, canonicalDtype, invalid, optionsOf } from "../lax/arguments.js";
 import { arrayValue, callNamed, callNamedOne, out, type NestedArray } from "../numpy/convert.js";
 import { logaddexp, scalarLike, selectValues } from "../numpy/elementwise.js";
 import { promoteInexact, toType } from "../numpy/promotion.js";
@@ -93,7 +93,8 @@ function exactGelu(value: Value): Value {
 }
 
 /** `x` times the probability of a normal number below it. JAX's `jax.nn.gelu`. */
-export function gelu(x: ArrayLike, { approximate = true }: GeluOptions = {}): ArrayValue {
+export function gelu(x: ArrayLike, options: GeluOptions = {}): ArrayValue {
+  const { approximate = true } = optionsOf("gelu", options, ["approximate"]);
   const value = floating(x);
   return out(approximate ? approximateGelu(value) : exactGelu(value));
 }
@@ -133,7 +134,8 @@ export interface SoftmaxOptions {
 }
 
 /** Positive numbers that add up to 1: `exp(x) / sum(exp(x))`. JAX's `jax.nn.softmax`. */
-export function softmax(x: ArrayLike, { axis = -1 }: SoftmaxOptions = {}): ArrayValue {
+export function softmax(x: ArrayLike, options: SoftmaxOptions = {}): ArrayValue {
+  const { axis = -1 } = optionsOf("softmax", options, ["axis"]);
   const value = floating(x);
   const { shape } = value.aval;
   const axes = axesOf(axis, shape.length);
@@ -142,7 +144,8 @@ export function softmax(x: ArrayLike, { axis = -1 }: SoftmaxOptions = {}): Array
 }
 
 /** The logarithm of `softmax`. JAX's `jax.nn.log_softmax`. */
-export function logSoftmax(x: ArrayLike, { axis = -1 }: SoftmaxOptions = {}): ArrayValue {
+export function logSoftmax(x: ArrayLike, options: SoftmaxOptions = {}): ArrayValue {
+  const { axis = -1 } = optionsOf("logSoftmax", options, ["axis"]);
   const body = (value: Value): Value => {
     const { shape } = value.aval;
     const axes = axesOf(axis, shape.length);
@@ -159,10 +162,8 @@ export interface LogsumexpOptions {
 }
 
 /** `log(sum(exp(x)))` without overflow. JAX's `jax.nn.logsumexp`. */
-export function logsumexp(
-  x: ArrayLike,
-  { axis = null, keepdims = false }: LogsumexpOptions = {},
-): ArrayValue {
+export function logsumexp(x: ArrayLike, options: LogsumexpOptions = {}): ArrayValue {
+  const { axis = null, keepdims = false } = optionsOf("logsumexp", options, ["axis", "keepdims"]);
   const value = floating(x);
   const { shape, dtype } = value.aval;
   const axes = axesOf(axis, shape.length);
@@ -182,11 +183,8 @@ export interface OneHotOptions {
 }
 
 /** 1 at the place of each class, else 0. JAX's `jax.nn.one_hot`. */
-export function oneHot(
-  x: NestedArray,
-  classes: Dim,
-  { dtype = "float32", axis = -1 }: OneHotOptions = {},
-): ArrayValue {
+export function oneHot(x: NestedArray, classes: Dim, options: OneHotOptions = {}): ArrayValue {
+  const { dtype = "float32", axis = -1 } = optionsOf("oneHot", options, ["dtype", "axis"]);
   if (typeof classes === "number" && (!Number.isInteger(classes) || classes < 0)) {
     throw invalid(`oneHot of ${classes} classes`);
   }
@@ -210,8 +208,9 @@ export function oneHot(
 /** `(x - mean) / sqrt(variance + epsilon)` along a dimension. JAX's `jax.nn.standardize`. */
 export function standardize(
   x: ArrayLike,
-  { axis = -1, epsilon = 1e-5 }: { readonly axis?: Axis; readonly epsilon?: number } = {},
+  options: { readonly axis?: Axis; readonly epsilon?: number } = {},
 ): ArrayValue {
+  const { axis = -1, epsilon = 1e-5 } = optionsOf("standardize", options, ["axis", "epsilon"]);
   const body = (value: Value): readonly Value[] => {
     const { shape } = value.aval;
     const axes = axesOf(axis, shape.length);

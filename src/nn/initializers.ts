@@ -1,6 +1,6 @@
 /** Initial values of parameters: functions of a key and a shape, as `jax.nn.initializers` has them. */
 import type { Shape } from "../ir/dims.js";
-import { invalid } from "../lax/arguments.js";
+import { invalid, optionsOf } from "../lax/arguments.js";
 import { full, ones as onesOf, zeros as zerosOf } from "../numpy/creation.js";
 import { multiply } from "../numpy/elementwise.js";
 import { atIndex } from "../numpy/indexing.js";
@@ -39,10 +39,8 @@ export interface TruncatedNormalOptions {
 }
 
 /** Normal numbers without the rare ones. JAX's `jax.nn.initializers.truncated_normal`. */
-export function truncatedNormal(
-  stddev = 1e-2,
-  { lower = -2, upper = 2 }: TruncatedNormalOptions = {},
-): Initializer {
+export function truncatedNormal(stddev = 1e-2, options: TruncatedNormalOptions = {}): Initializer {
+  const { lower = -2, upper = 2 } = optionsOf("truncatedNormal", options, ["lower", "upper"]);
   return (key, shape) =>
     multiply(random.truncatedNormal(key, lower, upper, shape), Math.fround(stddev));
 }
@@ -163,7 +161,8 @@ export interface OrthogonalOptions {
 }
 
 /** Orthonormal rows or columns. JAX's `jax.nn.initializers.orthogonal`. */
-export function orthogonal(scale = 1, { columnAxis = -1 }: OrthogonalOptions = {}): Initializer {
+export function orthogonal(scale = 1, options: OrthogonalOptions = {}): Initializer {
+  const { columnAxis = -1 } = optionsOf("orthogonal", options, ["columnAxis"]);
   return (key, shape) => {
     if (shape.length < 2) throw invalid("orthogonal initializer requires at least a 2D shape");
     if (shape.includes(0)) return zerosOf(shape);
@@ -176,10 +175,8 @@ export function orthogonal(scale = 1, { columnAxis = -1 }: OrthogonalOptions = {
 }
 
 /** An orthogonal matrix in the middle of a convolution's kernel, 0 elsewhere. JAX's `jax.nn.initializers.delta_orthogonal`. */
-export function deltaOrthogonal(
-  scale = 1,
-  { columnAxis = -1 }: OrthogonalOptions = {},
-): Initializer {
+export function deltaOrthogonal(scale = 1, options: OrthogonalOptions = {}): Initializer {
+  const { columnAxis = -1 } = optionsOf("deltaOrthogonal", options, ["columnAxis"]);
   return (key, shape) => {
     if (shape.length < 3 || shape.length > 5) {
       throw invalid("Delta orthogonal initializer requires a 3D, 4D or 5D shape.");

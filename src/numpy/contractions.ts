@@ -1,8 +1,8 @@
 /** Products and contractions of `numpy`: everything that becomes a `dot_general`. */
-import { dimEquals, type Dim } from "../ir/dims.js";
+import { dimEquals, printShape, type Dim } from "../ir/dims.js";
 import type { DotDimensionNumbers } from "../ir/params.js";
 import type { Value } from "../ir/ops.js";
-import { at, canonicalAxes, canonicalAxis, invalid } from "../lax/arguments.js";
+import { at, canonicalAxes, canonicalAxis, choice, invalid } from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "./convert.js";
@@ -224,6 +224,7 @@ export function cross(x: NestedArray, y: NestedArray): ArrayValue {
 
 /** Which part of a convolution is kept. */
 export type ConvolveMode = "full" | "same" | "valid";
+const convolveModes = ["full", "same", "valid"] as const;
 
 function convolveRow(x: Value, y: Value, mode: ConvolveMode): Value {
   const [n, m] = [at(x.aval.shape, 0), at(y.aval.shape, 0)];
@@ -254,6 +255,11 @@ export function convolve(x: NestedArray, y: NestedArray, mode: ConvolveMode = "f
   const [left, right] = two(x, y);
   if (rank(left) !== 1 || rank(right) !== 1) throw invalid("convolve takes vectors");
   const [n, m] = [at(left.aval.shape, 0), at(right.aval.shape, 0)];
+  choice(mode, convolveModes, () => "mode must be one of ['full', 'same', 'valid']");
+  if (n === 0 || m === 0) {
+    const shapes = [left, right].map(({ aval }) => printShape(aval.shape));
+    throw invalid(`convolve: inputs cannot be empty, got shapes ${shapes.join(" and ")}.`);
+  }
   const isSwapped = typeof n === "number" && typeof m === "number" && n < m;
   const values = isSwapped ? [right, left] : [left, right];
   const floating = values.map((value) =>

@@ -8,7 +8,8 @@ import { fromNumbers } from "../ir/hostArray.js";
 import { printAval, shapedArray, type ShapedArray } from "../ir/aval.js";
 import type { Value } from "../ir/ops.js";
 import { callError } from "../api/calls.js";
-import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
+import { describeValue, type ArrayLike, type ArrayValue } from "../trace/arrays.js";
+import { atUserLine } from "../trace/source.js";
 import { asValue, evaluateProgram, fromValue, isTracing, o, traceProgram } from "../trace/trace.js";
 
 /** Nested JavaScript arrays of numbers (or of truth values, or of arrays to be stacked). */
@@ -58,7 +59,7 @@ export function nestedValue(value: readonly unknown[], dtype?: DType): Value | N
 
 /** An argument as a value. @throws Jax2TfjsError `not-an-array` */
 export function arrayValue(value: unknown): Value {
-  if (!Array.isArray(value)) return asValue(value);
+  if (!Array.isArray(value)) return atUserLine(() => asValue(value));
   const made = nestedValue(value);
   if ("aval" in made) return made;
   throw callError(
@@ -66,6 +67,13 @@ export function arrayValue(value: unknown): Value {
     "a JavaScript array that holds arrays is no array",
     "use np.array, np.stack or np.concatenate",
   );
+}
+
+/** Several arrays that a function takes as a list. */
+export function listOf(name: string, arrays: readonly NestedArray[]): readonly NestedArray[] {
+  const given: unknown = arrays;
+  if (Array.isArray(given)) return arrays;
+  throw callError("not-an-array", `${name} takes a list of arrays, got ${describeValue(given)}`);
 }
 
 const programs = new Map<string, ClosedJaxpr>();

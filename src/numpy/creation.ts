@@ -7,6 +7,7 @@ import {
   isSymbolic,
   maxDim,
   negDim,
+  printShape,
   subDims,
   type Dim,
   type Shape,
@@ -16,22 +17,34 @@ import { fromNumbers, isHostArray } from "../ir/hostArray.js";
 import type { LiteralValue } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
 import { callError } from "../api/calls.js";
-import { canonicalDtype, invalid } from "../lax/arguments.js";
+import { canonicalDtype, choice, invalid, optionsOf } from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
-import { arrayValue, callNamedOne, nestedValue, out, type NestedArray } from "./convert.js";
+import { arrayValue, callNamedOne, listOf, nestedValue, out, type NestedArray } from "./convert.js";
 import { scalarLike, whereValues } from "./elementwise.js";
 import { broadcastValue, toType } from "./promotion.js";
 
 /** Sizes: one number for one dimension. */
 export type ShapeLike = Dim | Shape;
 
+/** True for a whole number or a symbolic size. */
+function isSize(size: unknown): boolean {
+  return typeof size === "number" ? Number.isInteger(size) : typeof size === "object" && !!size;
+}
+
 export function toShape(shape: ShapeLike): Shape {
   const sizes: Shape = Array.isArray(shape) ? (shape as Shape) : [shape as Dim];
-  if (sizes.every((size) => typeof size !== "number" || (Number.isInteger(size) && size >= 0))) {
-    return sizes;
+  const list = sizes.map(String).join(", ");
+  if (!sizes.every(isSize)) {
+    throw callError(
+      "array-shape",
+      `Shapes must be 1D sequences of concrete values of integer type, got (${list}).`,
+    );
   }
-  throw callError("array-shape", `the sizes [${sizes.join(", ")}] are no shape`);
+  if (sizes.some((size) => typeof size === "number" && size < 0)) {
+    throw callError("array-shape", `shape must have every element be nonnegative, got (${list}).`);
+  }
+  return sizes;
 }
 
 export interface DtypeOption {
@@ -45,7 +58,8 @@ export interface DtypeOption {
  *
  * @throws Jax2TfjsError `array-shape` for rows of different shapes
  */
-export function array(values: NestedArray, { dtype }: DtypeOption = {}): ArrayValue {
+export function array(values: NestedArray, options: DtypeOption = {}): ArrayValue {
+  const { dtype } = optionsOf("array", options, ["dtype"]);
   const wanted = dtype === undefined ? undefined : canonicalDtype(dtype);
   if (!Array.isArray(values)) {
     if (isHostArray(values) || typeof values === "object") {
@@ -101,12 +115,14 @@ const zeroOf = (dtype: DType): LiteralValue => (dtype === "bool" ? false : 0);
 const oneOf = (dtype: DType): LiteralValue => (dtype === "bool" ? true : 1);
 
 /** JAX's `jnp.zeros`. */
-export function zeros(shape: ShapeLike, { dtype = "float32" }: DtypeOption = {}): ArrayValue {
+export function zeros(shape: ShapeLike, options: DtypeOption = {}): ArrayValue {
+  const { dtype = "float32" } = optionsOf("zeros", options, ["dtype"]);
   return filled(shape, zeroOf(dtype), dtype);
 }
 
 /** JAX's `jnp.ones`. */
-export function ones(shape: ShapeLike, { dtype = "float32" }: DtypeOption = {}): ArrayValue {
+export function ones(shape: ShapeLike, options: DtypeOption = {}): ArrayValue {
+  const { dtype = "float32" } = optionsOf("ones", options, ["dtype"]);
   return filled(shape, oneOf(dtype), dtype);
 }
 
@@ -114,11 +130,8 @@ export function ones(shape: ShapeLike, { dtype = "float32" }: DtypeOption = {}):
 export const empty = zeros;
 
 /** An array of one value, which may be an array to broadcast. JAX's `jnp.full`. */
-export function full(
-  shape: ShapeLike,
-  value: NestedArray,
-  { dtype }: DtypeOption = {},
-): ArrayValue {
+export function full(shape: ShapeLike, value: NestedArray, options: DtypeOption = {}): ArrayValue {
+  const { dtype } = optionsOf("full", options, ["dtype"]);
   const given = arrayValue(value);
   const typed = toType(given, canonicalDtype(dtype ?? given.aval.dtype));
   return out(broadcastValue(typed, toShape(shape)));
@@ -129,13 +142,15 @@ export interface LikeOptions extends DtypeOption {
 }
 
 /** JAX's `jnp.zeros_like`. */
-export function zerosLike(x: NestedArray, { dtype, shape }: LikeOptions = {}): ArrayValue {
+export function zerosLike(x: NestedArray, options: LikeOptions = {}): ArrayValue {
+  const { dtype, shape } = optionsOf("zerosLike", options, ["dtype", "shape"]);
   const { aval } = arrayValue(x);
   return zeros(shape ?? aval.shape, { dtype: dtype ?? aval.dtype });
 }
 
 /** JAX's `jnp.ones_like`. */
-export function onesLike(x: NestedArray, { dtype, shape }: LikeOptions = {}): ArrayValue {
+export function onesLike(x: NestedArray, options: LikeOptions = {}): ArrayValue {
+  const { dtype, shape } = optionsOf("onesLike", options, ["dtype", "shape"]);
   const { aval } = arrayValue(x);
   return ones(shape ?? aval.shape, { dtype: dtype ?? aval.dtype });
 }
@@ -144,8 +159,9 @@ export function onesLike(x: NestedArray, { dtype, shape }: LikeOptions = {}): Ar
 export function fullLike(
   x: NestedArray,
   value: NestedArray,
-  { dtype, shape }: LikeOptions = {},
+  options: LikeOptions = {},
 ): ArrayValue {
+  const { dtype, shape } = optionsOf("fullLike", options, ["dtype", "shape"]);
   const { aval } = arrayValue(x);
   return full(shape ?? aval.shape, value, { dtype: dtype ?? aval.dtype });
 }
@@ -176,8 +192,12 @@ export function arange(
   start: Dim,
   stop?: Dim | null,
   step: Dim = 1,
-  { dtype }: DtypeOption = {},
+  options: DtypeOption = {},
 ): ArrayValue {
+  const { dtype } = optionsOf("arange", options, ["dtype"]);
+  if (![start, stop ?? 0, step].every((bound) => isSize(bound) || typeof bound === "number")) {
+    throw invalid(`arange takes numbers or sizes, got ${String(start)}`);
+  }
   const [first, last] = stop === undefined || stop === null ? [0, start] : [start, stop];
   if (isSymbolic(first) || isSymbolic(last) || isSymbolic(step)) {
     return out(symbolicRange(first, last, step, canonicalDtype(dtype ?? "int32")));
@@ -205,8 +225,12 @@ export function linspace(
   start: NestedArray,
   stop: NestedArray,
   count = 50,
-  { endpoint = true, dtype = "float32" }: LinspaceOptions = {},
+  options: LinspaceOptions = {},
 ): ArrayValue {
+  const { endpoint = true, dtype = "float32" } = optionsOf("linspace", options, [
+    "endpoint",
+    "dtype",
+  ]);
   if (!Number.isInteger(count) || count < 0) throw invalid(`linspace of ${count} numbers`);
   const type = canonicalDtype(dtype);
   const parts = endpoint ? count - 1 : count;
@@ -233,9 +257,10 @@ export function logspace(
   start: NestedArray,
   stop: NestedArray,
   count = 50,
-  { base = 10, ...options }: LinspaceOptions & { readonly base?: number } = {},
+  options: LinspaceOptions & { readonly base?: number } = {},
 ): ArrayValue {
-  const exponents = arrayValue(linspace(start, stop, count, options));
+  const { base = 10, ...others } = optionsOf("logspace", options, ["base", "endpoint", "dtype"]);
+  const exponents = arrayValue(linspace(start, stop, count, others));
   return out(o.pow(o.full(exponents.aval.shape, base, "float32"), exponents));
 }
 
@@ -255,11 +280,8 @@ export interface DiagonalOptions extends DtypeOption {
 }
 
 /** Ones on a diagonal. JAX's `jnp.eye`. */
-export function eye(
-  rows: Dim,
-  columns: Dim = rows,
-  { k = 0, dtype = "float32" }: DiagonalOptions = {},
-): ArrayValue {
+export function eye(rows: Dim, columns: Dim = rows, options: DiagonalOptions = {}): ArrayValue {
+  const { k = 0, dtype = "float32" } = optionsOf("eye", options, ["k", "dtype"]);
   return out(toType(diagonalMask(rows, columns, k, "eq"), canonicalDtype(dtype)));
 }
 
@@ -269,11 +291,8 @@ export function identity(size: Dim, options: DtypeOption = {}): ArrayValue {
 }
 
 /** Ones at and below a diagonal. JAX's `jnp.tri`. */
-export function tri(
-  rows: Dim,
-  columns: Dim = rows,
-  { k = 0, dtype = "float32" }: DiagonalOptions = {},
-): ArrayValue {
+export function tri(rows: Dim, columns: Dim = rows, options: DiagonalOptions = {}): ArrayValue {
+  const { k = 0, dtype = "float32" } = optionsOf("tri", options, ["k", "dtype"]);
   return out(toType(diagonalMask(rows, columns, k, "ge"), canonicalDtype(dtype)));
 }
 
@@ -325,6 +344,7 @@ export function diag(x: NestedArray, k = 0): ArrayValue {
   if (value.aval.shape.length === 1) {
     return out(callNamedOne("_diag", String(k), (v) => diagonalMatrix(v, k), [value]));
   }
+  if (value.aval.shape.length !== 2) throw invalid("diag input must be 1d or 2d");
   return diagonal(x, k);
 }
 
@@ -349,14 +369,22 @@ export function diagonal(x: NestedArray, k = 0): ArrayValue {
 /** Coordinate matrices of coordinate vectors. JAX's `jnp.meshgrid`. */
 export function meshgrid(
   vectors: readonly NestedArray[],
-  { indexing = "xy" }: { readonly indexing?: "xy" | "ij" } = {},
+  options: { readonly indexing?: "xy" | "ij" } = {},
 ): ArrayValue[] {
-  const values = vectors.map(arrayValue);
+  const { indexing = "xy" } = optionsOf("meshgrid", options, ["indexing"]);
+  const values = listOf("meshgrid", vectors).map(arrayValue);
+  if (values.some(({ aval }) => aval.shape.length !== 1)) {
+    const shapes = values.map(({ aval }) => printShape(aval.shape)).join(", ");
+    throw invalid(`Arguments to jax.numpy.meshgrid must be 1D, got shapes [${shapes}]`);
+  }
+  choice(
+    indexing,
+    ["xy", "ij"],
+    () => `Valid values for indexing are 'xy' and 'ij', got ${indexing}`,
+  );
   const sizes = values.map(({ aval }) => aval.shape[0] ?? 1);
   const swap = indexing === "xy" && values.length >= 2;
   const place = (index: number): number => (swap && index < 2 ? 1 - index : index);
   const shape = sizes.map((_, axis) => sizes[place(axis)] ?? 1);
-  return values.map((value, index) =>
-    out(o.broadcastInDim(value, shape, value.aval.shape.length === 0 ? [] : [place(index)])),
-  );
+  return values.map((value, index) => out(o.broadcastInDim(value, shape, [place(index)])));
 }

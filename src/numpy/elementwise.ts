@@ -3,7 +3,7 @@ import { shapedArray } from "../ir/aval.js";
 import { isComplex, isFloat, isInteger, type DType } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
 import { callError } from "../api/calls.js";
-import { canonicalDtype, isWeakScalar } from "../lax/arguments.js";
+import { canonicalDtype, invalid, isWeakScalar, optionsOf } from "../lax/arguments.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 import { arrayValue, callNamedOne, out } from "./convert.js";
@@ -247,6 +247,9 @@ export const logaddexp = twoInexact((x, y) => {
 
 /** Rounds to the nearest number with that many decimals, halves to even. JAX's `jnp.round`. */
 export function round(x: Input, decimals = 0): ArrayValue {
+  if (!Number.isInteger(decimals)) {
+    throw invalid(`round takes a whole number of decimals, got ${String(decimals)}`);
+  }
   return out(
     callNamedOne(
       "round",
@@ -311,14 +314,23 @@ export const angle = inexact((x) =>
 export const equal = two(o.eq);
 /** `x != y`. JAX's `jnp.not_equal`. */
 export const notEqual = two(o.ne);
+
+/** Complex numbers are ordered by their real parts, then by their imaginary ones. */
+const ordered = (op: (x: Value, y: Value) => Value): ((x: Input, y: Input) => ArrayValue) =>
+  two((x, y) => {
+    if (!isComplex(x.aval.dtype)) return op(x, y);
+    const [left, right] = [o.real(x), o.real(y)];
+    return selectValues(o.eq(left, right), op(o.imag(x), o.imag(y)), op(left, right));
+  });
+
 /** `x < y`. JAX's `jnp.less`. */
-export const less = two(o.lt);
+export const less = ordered(o.lt);
 /** `x <= y`. JAX's `jnp.less_equal`. */
-export const lessEqual = two(o.le);
+export const lessEqual = ordered(o.le);
 /** `x > y`. JAX's `jnp.greater`. */
-export const greater = two(o.gt);
+export const greater = ordered(o.gt);
 /** `x >= y`. JAX's `jnp.greater_equal`. */
-export const greaterEqual = two(o.ge);
+export const greaterEqual = ordered(o.ge);
 
 /** A condition: everything but zero holds. */
 export function toBoolean(x: Value): Value {
@@ -374,8 +386,9 @@ export const isinf = one((x) =>
 export function isclose(
   x: Input,
   y: Input,
-  { rtol = 1e-5, atol = 1e-8 }: { readonly rtol?: number; readonly atol?: number } = {},
+  options: { readonly rtol?: number; readonly atol?: number } = {},
 ): ArrayValue {
+  const { rtol = 1e-5, atol = 1e-8 } = optionsOf("isclose", options, ["rtol", "atol"]);
   const close = lessEqual(abs(subtract(x, y)), add(atol, multiply(rtol, abs(y))));
   const finite = logicalAnd(isfinite(x), isfinite(y));
   return logicalOr(logicalAnd(finite, close), equal(x, y));
@@ -419,6 +432,13 @@ export interface ClipOptions {
 /** Limits values to a range; null for no limit. JAX's `jnp.clip`. */
 export function clip(x: Input, min: Input | null, max: Input | null = null): ArrayValue {
   const bounds = [min, max].filter((bound) => bound !== null);
+  if ([x, ...bounds].some((value) => isComplex(arrayValue(value).aval.dtype))) {
+    throw invalid(
+      "Clip received a complex value either through the input or the min/max keywords. Complex " +
+        "values have no ordering and cannot be clipped. Please convert to a real value or array " +
+        "by taking the real or imaginary components via np.real/imag respectively.",
+    );
+  }
   const key = `${min === null ? "" : "min"} ${max === null ? "" : "max"}`;
   const body = (value: Value, ...given: Value[]): Value => {
     const rest = [...given];
@@ -441,12 +461,13 @@ export function clip(x: Input, min: Input | null, max: Input | null = null): Arr
 /** NaN and infinities replaced by numbers. JAX's `jnp.nan_to_num`. */
 export function nanToNum(
   x: Input,
-  {
+  options: { readonly nan?: number; readonly posinf?: number; readonly neginf?: number } = {},
+): ArrayValue {
+  const {
     nan = 0,
     posinf = 3.4028234663852886e38,
     neginf = -3.4028234663852886e38,
-  }: { readonly nan?: number; readonly posinf?: number; readonly neginf?: number } = {},
-): ArrayValue {
+  } = optionsOf("nanToNum", options, ["nan", "posinf", "neginf"]);
   const body = (value: Value): Value => {
     if (!isFloat(value.aval.dtype)) return value;
     const replace = (test: Value, number: number, old: Value): Value =>

@@ -13,7 +13,7 @@ import {
 import { isFloat, type DType } from "../ir/dtypes.js";
 import type { GatherScatterMode } from "../ir/params.js";
 import type { Value } from "../ir/ops.js";
-import { at, canonicalAxis, integerRange, invalid } from "../lax/arguments.js";
+import { at, canonicalAxis, choice, integerRange, invalid, optionsOf } from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { isTracing, o } from "../trace/trace.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "./convert.js";
@@ -348,6 +348,7 @@ export function atIndex(x: NestedArray, ...indices: readonly Index[]): IndexUpda
 
 /** How positions out of bounds are treated. */
 export type TakeMode = "fill" | "clip" | "wrap";
+const takeModes = ["fill", "clip", "wrap"] as const;
 
 export interface TakeOptions {
   /** Default: null, the flat array. */
@@ -383,8 +384,10 @@ const gatherMode = (mode: TakeMode): GatherScatterMode => (mode === "fill" ? "fi
 export function take(
   x: NestedArray,
   positions: NestedArray,
-  { axis = null, mode = "fill" }: TakeOptions = {},
+  options: TakeOptions = {},
 ): ArrayValue {
+  const { axis = null, mode = "fill" } = optionsOf("take", options, ["axis", "mode"]);
+  choice(mode, takeModes, () => `Invalid mode '${mode}' for np.take`);
   const body = (given: Value, index: Value): Value => {
     const value = axis === null ? flatten(given) : given;
     const { shape, dtype } = value.aval;

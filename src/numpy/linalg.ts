@@ -3,7 +3,7 @@ import { dimEquals, printShape, type Dim } from "../ir/dims.js";
 import { isComplex } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
 import * as records from "../../primitives/linalg/index.js";
-import { at, invalid } from "../lax/arguments.js";
+import { at, choice, invalid, optionsOf } from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 import { contract, matmul } from "./contractions.js";
@@ -46,7 +46,8 @@ function sumSquares(value: Value, axes: readonly number[]): Value {
 }
 
 function vectorNorm(value: Value, ord: NormOrder, axes: readonly number[]): Value {
-  if (ord === null || ord === 2 || ord === "fro") return o.sqrt(sumSquares(value, axes));
+  if (ord === null || ord === 2) return o.sqrt(sumSquares(value, axes));
+  if (typeof ord !== "number") throw invalid(`Invalid order '${ord}' for vector norm.`);
   const size = o.abs(value);
   if (ord === Infinity) return o.reduceMax(size, axes);
   if (ord === -Infinity) return o.reduceMin(size, axes);
@@ -67,10 +68,12 @@ function matrixNorm(value: Value, ord: NormOrder, axes: readonly number[]): Valu
 }
 
 /** The norm of a vector or matrix; of all elements by default. JAX's `jnp.linalg.norm`. */
-export function norm(
-  x: NestedArray,
-  { ord = null, axis = null, keepdims = false }: NormOptions = {},
-): ArrayValue {
+export function norm(x: NestedArray, options: NormOptions = {}): ArrayValue {
+  const {
+    ord = null,
+    axis = null,
+    keepdims = false,
+  } = optionsOf("norm", options, ["ord", "axis", "keepdims"]);
   const body = (value: Value): Value => {
     const { shape } = value.aval;
     const axes = axesOf(axis, shape.length);
@@ -182,11 +185,15 @@ function broadcastBatch(value: Value, batch: readonly Dim[]): Value {
  */
 export function solve(a: NestedArray, b: NestedArray): ArrayValue {
   const body = (matrix: Value, right: Value): Value => {
-    requireSquare("solve", matrix);
+    const rows = requireSquare("solve", matrix);
     const isVector = right.aval.shape.length === 1;
     const columns = isVector ? o.broadcastInDim(right, [at(right.aval.shape, 0), 1], [0]) : right;
     const [one, other] = [matrix.aval.shape.slice(0, -2), columns.aval.shape.slice(0, -2)];
     const batch = one.length >= other.length ? one : other;
+    if (!dimEquals(at(columns.aval.shape, columns.aval.shape.length - 2), rows)) {
+      const shapes = [matrix, right].map(({ aval }) => printShape(aval.shape)).join(" and ");
+      throw invalid(`solve needs as many rows in b as in a, got shapes ${shapes}`);
+    }
     const result = solveMatrix(broadcastBatch(matrix, batch), broadcastBatch(columns, batch));
     return isVector ? o.squeeze(result, [result.aval.shape.length - 1]) : result;
   };
@@ -264,8 +271,10 @@ export function slogdet(a: NestedArray): [ArrayValue, ArrayValue] {
 /** `q` and `r` with `q r = x`. JAX's `jnp.linalg.qr`. */
 export function qr(
   x: NestedArray,
-  { mode = "reduced" }: { readonly mode?: "reduced" | "complete" } = {},
+  options: { readonly mode?: "reduced" | "complete" } = {},
 ): [ArrayValue, ArrayValue] {
+  const { mode = "reduced" } = optionsOf("qr", options, ["mode"]);
+  choice(mode, ["reduced", "complete"], () => `Unsupported QR decomposition mode '${mode}'`);
   const params = { pivoting: false, full_matrices: mode === "complete", use_magma: null };
   const results = callNamed("qr", mode, (value) => o.bind(records.qr, [value], params), [
     floating(x),
@@ -281,8 +290,9 @@ export interface SvdOptions {
 /** `u`, the singular values, and `vᴴ`. JAX's `jnp.linalg.svd`. */
 export function svd(
   x: NestedArray,
-  { fullMatrices = true }: SvdOptions = {},
+  options: SvdOptions = {},
 ): [u: ArrayValue, s: ArrayValue, vh: ArrayValue] {
+  const { fullMatrices = true } = optionsOf("svd", options, ["fullMatrices"]);
   const params = {
     full_matrices: fullMatrices,
     compute_uv: true,
@@ -294,14 +304,35 @@ export function svd(
   return [at(results, 1), at(results, 0), at(results, 2)];
 }
 
+export interface EighOptions {
+  /** The triangle that is read where the matrix is not made symmetric first. Default: "L". */
+  readonly UPLO?: "L" | "U";
+  /** Take (x + xᴴ) / 2 first. Default: true. */
+  readonly symmetrizeInput?: boolean;
+}
+
 /** Eigenvalues, ascending, and eigenvectors of symmetric matrices. JAX's `jnp.linalg.eigh`. */
-export function eigh(x: NestedArray): [eigenvalues: ArrayValue, eigenvectors: ArrayValue] {
-  const params = { lower: true, sort_eigenvalues: true, subset_by_index: null, algorithm: null };
+export function eigh(
+  x: NestedArray,
+  options: EighOptions = {},
+): [eigenvalues: ArrayValue, eigenvectors: ArrayValue] {
+  const { UPLO = "L", symmetrizeInput = true } = optionsOf("eigh", options, [
+    "UPLO",
+    "symmetrizeInput",
+  ]);
+  choice(UPLO, ["L", "U"], () => `UPLO must be one of None, 'L', or 'U', got ${UPLO}`);
+  const params = {
+    lower: UPLO === "L",
+    sort_eigenvalues: true,
+    subset_by_index: null,
+    algorithm: null,
+  };
   const body = (value: Value): readonly Value[] => {
     requireSquare("eigh", value);
-    return o.bind(records.eigh, [symmetric(value)], params);
+    return o.bind(records.eigh, [symmetrizeInput ? symmetric(value) : value], params);
   };
-  const results = callNamed("eigh", "", body, [floating(x)]).map(out);
+  const key = `${UPLO} ${symmetrizeInput}`;
+  const results = callNamed("eigh", key, body, [floating(x)]).map(out);
   return [at(results, 1), at(results, 0)];
 }
 
@@ -327,7 +358,8 @@ export function matrixPower(x: NestedArray, exponent: number): ArrayValue {
 }
 
 /** The pseudo-inverse by singular values. JAX's `jnp.linalg.pinv`. */
-export function pinv(x: NestedArray, { rtol }: { readonly rtol?: number } = {}): ArrayValue {
+export function pinv(x: NestedArray, options: { readonly rtol?: number } = {}): ArrayValue {
+  const { rtol } = optionsOf("pinv", options, ["rtol"]);
   const [u, s, vh] = svd(x, { fullMatrices: false }).map(arrayValue);
   if (u === undefined || s === undefined || vh === undefined) throw new Error("internal error");
   if (s.aval.shape.length !== 1) throw invalid("pinv takes one matrix", "vmap it for batches");

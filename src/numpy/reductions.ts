@@ -2,7 +2,14 @@
 import { shapeSize, type Dim, type Shape } from "../ir/dims.js";
 import { isComplex, isFloat, isInteger, type DType } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
-import { at, canonicalAxes, canonicalAxis, canonicalDtype, invalid } from "../lax/arguments.js";
+import {
+  at,
+  canonicalAxes,
+  canonicalAxis,
+  canonicalDtype,
+  invalid,
+  optionsOf,
+} from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "./convert.js";
@@ -25,6 +32,10 @@ export interface SumOptions extends ReduceOptions {
   /** Only elements where this holds count. */
   readonly where?: NestedArray | undefined;
 }
+
+const reduceNames = ["axis", "keepdims"] as const;
+const sumNames = ["axis", "dtype", "keepdims", "where"] as const;
+const varianceNames = ["axis", "ddof", "keepdims"] as const;
 
 export function axesOf(axis: Axis | undefined, rank: number): readonly number[] {
   if (axis === undefined || axis === null) return Array.from({ length: rank }, (_, i) => i);
@@ -90,12 +101,12 @@ function accumulate(
 
 /** JAX's `jnp.sum`. */
 export function sum(x: NestedArray, options: SumOptions = {}): ArrayValue {
-  return out(accumulate(reduceSum, 0, x, options));
+  return out(accumulate(reduceSum, 0, x, optionsOf("sum", options, sumNames)));
 }
 
 /** JAX's `jnp.prod`. */
 export function prod(x: NestedArray, options: SumOptions = {}): ArrayValue {
-  return out(accumulate(reduceProd, 1, x, options));
+  return out(accumulate(reduceProd, 1, x, optionsOf("prod", options, sumNames)));
 }
 
 /** How many elements each sum has, as a scalar of the type of a value. */
@@ -124,14 +135,15 @@ function meanValue(value: Value, options: SumOptions): Value {
 
 /** JAX's `jnp.mean`. */
 export function mean(x: NestedArray, options: SumOptions = {}): ArrayValue {
-  return out(meanValue(arrayValue(x), options));
+  return out(meanValue(arrayValue(x), optionsOf("mean", options, sumNames)));
 }
 
 /** The mean with weights. JAX's `jnp.average`. */
 export function average(
   x: NestedArray,
-  { axis, weights }: { readonly axis?: number; readonly weights?: NestedArray } = {},
+  options: { readonly axis?: number; readonly weights?: NestedArray } = {},
 ): ArrayValue {
+  const { axis, weights } = optionsOf("average", options, ["axis", "weights"]);
   const value = arrayValue(x);
   if (weights === undefined) return mean(x, axis === undefined ? {} : { axis });
   const given = toType(arrayValue(weights), "float32");
@@ -140,9 +152,9 @@ export function average(
   if (isRow && axis === undefined) throw invalid("average needs an axis for weights of one row");
   const place = canonicalAxis(axis ?? 0, Math.max(1, shape.length));
   const wide = isRow ? o.broadcastInDim(given, shape, [place]) : broadcastValue(given, shape);
-  const options = axis === undefined ? {} : { axis };
-  const total = reduceWith(reduceSum, o.mul(toType(value, "float32"), wide), options);
-  return out(o.div(total, reduceWith(reduceSum, wide, options)));
+  const places = axis === undefined ? {} : { axis };
+  const total = reduceWith(reduceSum, o.mul(toType(value, "float32"), wide), places);
+  return out(o.div(total, reduceWith(reduceSum, wide, places)));
 }
 
 export interface VarianceOptions extends ReduceOptions {
@@ -186,11 +198,13 @@ function ddofValue(ddof: number): Value {
 
 /** The variance. JAX's `jnp.var`. */
 export function var_(x: NestedArray, options: VarianceOptions = {}): ArrayValue {
+  optionsOf("var", options, varianceNames);
   return out(variance(arrayValue(x), ddofValue(options.ddof ?? 0), options));
 }
 
 /** The standard deviation. JAX's `jnp.std`. */
 export function std(x: NestedArray, options: VarianceOptions = {}): ArrayValue {
+  optionsOf("std", options, varianceNames);
   const body = (value: Value, ddof: Value): Value => o.sqrt(variance(value, ddof, options));
   const values = [arrayValue(x), ddofValue(options.ddof ?? 0)];
   return out(callNamedOne("_std", varianceKey(options), body, values));
@@ -207,7 +221,7 @@ const extremum =
   (name: string, op: (value: Value, axes: readonly number[]) => Value) =>
   (x: NestedArray, options: ReduceOptions = {}): ArrayValue => {
     const value = arrayValue(x);
-    requireElements(name, value, options.axis);
+    requireElements(name, value, optionsOf(name, options, reduceNames).axis);
     return out(reduceWith(op, value, options));
   };
 
@@ -227,17 +241,22 @@ export function ptp(x: NestedArray, options: ReduceOptions = {}): ArrayValue {
 
 /** Whether all elements hold. JAX's `jnp.all`. */
 export function all(x: NestedArray, options: ReduceOptions = {}): ArrayValue {
-  return out(reduceWith(reduceAnd, toBoolean(arrayValue(x)), options));
+  return out(
+    reduceWith(reduceAnd, toBoolean(arrayValue(x)), optionsOf("all", options, reduceNames)),
+  );
 }
 
 /** Whether any element holds. JAX's `jnp.any`. */
 export function any(x: NestedArray, options: ReduceOptions = {}): ArrayValue {
-  return out(reduceWith(reduceOr, toBoolean(arrayValue(x)), options));
+  return out(
+    reduceWith(reduceOr, toBoolean(arrayValue(x)), optionsOf("any", options, reduceNames)),
+  );
 }
 
 /** How many elements are not zero. JAX's `jnp.count_nonzero`. */
 export function countNonzero(x: NestedArray, options: ReduceOptions = {}): ArrayValue {
-  return out(reduceWith(reduceSum, toType(toBoolean(arrayValue(x)), "int32"), options));
+  const given = optionsOf("countNonzero", options, reduceNames);
+  return out(reduceWith(reduceSum, toType(toBoolean(arrayValue(x)), "int32"), given));
 }
 
 export interface ArgOptions {
@@ -247,7 +266,8 @@ export interface ArgOptions {
 
 const position =
   (name: string, op: (x: Value, axis: number) => Value) =>
-  (x: NestedArray, { axis, keepdims = false }: ArgOptions = {}): ArrayValue => {
+  (x: NestedArray, options: ArgOptions = {}): ArrayValue => {
+    const { axis, keepdims = false } = optionsOf(name, options, reduceNames);
     const value = arrayValue(x);
     const { shape } = value.aval;
     const isFlat = axis === undefined || axis === null;

@@ -16,10 +16,10 @@ import {
 import type { Value } from "../ir/ops.js";
 import * as shapePrimitives from "../../primitives/slice.js";
 import { callError } from "../api/calls.js";
-import { at, canonicalAxes, canonicalAxis, invalid } from "../lax/arguments.js";
+import { at, canonicalAxes, canonicalAxis, choice, invalid, optionsOf } from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
-import { arrayValue, callNamedOne, out, type NestedArray } from "./convert.js";
+import { arrayValue, callNamedOne, listOf, out, type NestedArray } from "./convert.js";
 import { toShape, type ShapeLike } from "./creation.js";
 import { axesOf, type Axis } from "./reductions.js";
 import { broadcastShapes, broadcastValue, promoteDtypes, toType } from "./promotion.js";
@@ -65,10 +65,23 @@ function reshapeValue(value: Value, sizes: readonly Dim[]): Value {
   return isSame ? value : o.reshape(value, to);
 }
 
+export interface ReshapeOptions {
+  /** "F": the first index changes fastest, in the array and in the result. Default: "C". */
+  readonly order?: "C" | "F";
+}
+
 /** The elements in another shape; one size may be -1: what is left. JAX's `jnp.reshape`. */
-export function reshape(x: NestedArray, sizes: ShapeLike): ArrayValue {
+export function reshape(
+  x: NestedArray,
+  sizes: ShapeLike,
+  options: ReshapeOptions = {},
+): ArrayValue {
+  const { order = "C" } = optionsOf("reshape", options, ["order"]);
+  choice(order, ["C", "F"], () => `Unexpected value for 'order' argument: ${order}.`);
   const wanted: readonly Dim[] = Array.isArray(sizes) ? (sizes as readonly Dim[]) : [sizes as Dim];
-  return out(reshapeValue(arrayValue(x), wanted));
+  const value = arrayValue(x);
+  if (order === "C") return out(reshapeValue(value, wanted));
+  return transpose(out(reshapeValue(arrayValue(transpose(x)), wanted.toReversed())));
 }
 
 /** All elements in one dimension. JAX's `jnp.ravel`. */
@@ -181,13 +194,13 @@ export const atleast1d = (x: NestedArray): ArrayValue => atLeast(1, x);
 export const atleast2d = (x: NestedArray): ArrayValue => atLeast(2, x);
 
 function someArrays(name: string, arrays: readonly NestedArray[]): readonly Value[] {
-  if (arrays.length === 0) throw invalid(`need at least one array to ${name}`);
+  if (listOf(name, arrays).length === 0) throw invalid(`need at least one array to ${name}`);
   return promoteDtypes(arrays.map(arrayValue));
 }
 
 /** Arrays one after the other along a dimension. JAX's `jnp.concatenate`. */
 export function concatenate(arrays: readonly NestedArray[], axis: number | null = 0): ArrayValue {
-  if (axis === null) return concatenate(arrays.map(ravel), 0);
+  if (axis === null) return concatenate(listOf("concatenate", arrays).map(ravel), 0);
   const values = someArrays("concatenate", arrays);
   const rank = at(values, 0).aval.shape.length;
   if (rank === 0) throw invalid("zero-dimensional arrays cannot be concatenated", "use np.stack");
@@ -212,19 +225,21 @@ export function stack(arrays: readonly NestedArray[], axis = 0): ArrayValue {
 
 /** Arrays below each other: vectors are rows. JAX's `jnp.vstack`. */
 export function vstack(arrays: readonly NestedArray[]): ArrayValue {
-  return concatenate(arrays.map(atleast2d), 0);
+  return concatenate(listOf("vstack", arrays).map(atleast2d), 0);
 }
 
 /** Arrays beside each other: vectors are joined. JAX's `jnp.hstack`. */
 export function hstack(arrays: readonly NestedArray[]): ArrayValue {
-  const wide = arrays.map(atleast1d);
+  const wide = listOf("hstack", arrays).map(atleast1d);
   return concatenate(wide, wide.every((x) => x.shape.length === 1) ? 0 : 1);
 }
 
 /** Vectors as columns beside each other. JAX's `jnp.column_stack`. */
 export function columnStack(arrays: readonly NestedArray[]): ArrayValue {
   return concatenate(
-    arrays.map((x) => (ndim(x) === 1 ? expandDims(x, 1) : out(arrayValue(x)))),
+    listOf("column_stack", arrays).map((x) =>
+      ndim(x) === 1 ? expandDims(x, 1) : out(arrayValue(x)),
+    ),
     1,
   );
 }
@@ -294,15 +309,26 @@ function rollOne(value: Value, shift: number, axis: number): Value {
   return o.concatenate([back, front], axis);
 }
 
+/** One whole number as a list. */
+function listed(given: number | readonly number[]): readonly number[] {
+  const list: unknown = typeof given === "number" ? [given] : given;
+  if (Array.isArray(list) && list.every(Number.isInteger)) return list as readonly number[];
+  throw invalid("roll takes whole numbers, or lists of them");
+}
+
 /** Shifts elements, the last ones to the front. JAX's `jnp.roll`. */
 export function roll(
   x: NestedArray,
   shift: number | readonly number[],
   axis: Axis = null,
 ): ArrayValue {
+  const [shiftCount, axisCount] = [listed(shift).length, listed(axis ?? 0).length];
+  if (shiftCount !== axisCount && shiftCount !== 1 && axisCount !== 1) {
+    throw invalid("shift and axis must be numbers or lists of the same length");
+  }
   const body = (value: Value): Value => {
     const sizes = value.aval.shape;
-    const shifts = typeof shift === "number" ? [shift] : shift;
+    const shifts = listed(shift);
     if (axis === null) {
       const flat = sizes.length === 1 ? value : o.reshape(value, [shapeSize(sizes)]);
       const rolled = rollOne(
@@ -312,10 +338,12 @@ export function roll(
       );
       return sizes.length === 1 ? rolled : o.reshape(rolled, sizes);
     }
-    const axes = typeof axis === "number" ? [axis] : axis;
-    return axes.reduce(
-      (current, place, index) =>
-        rollOne(current, shifts[index] ?? at(shifts, 0), canonicalAxis(place, sizes.length)),
+    const given = typeof axis === "number" ? [axis] : axis;
+    const axes = given.map((place) => canonicalAxis(place, sizes.length));
+    const count = Math.max(shifts.length, axes.length);
+    return Array.from({ length: count }).reduce<Value>(
+      (current, _, index) =>
+        rollOne(current, shifts[index] ?? at(shifts, 0), axes[index] ?? at(axes, 0)),
       value,
     );
   };
@@ -340,7 +368,15 @@ const isPairList = (width: PadPair | readonly PadPair[]): width is readonly PadP
 function padPairs(width: PadWidth, rank: number): readonly PadPair[] {
   const isList = Array.isArray as (given: PadWidth) => given is PadPair | readonly PadPair[];
   const given = isList(width) ? width : ([width, width] as const);
-  const pairs = isPairList(given) ? given : [given];
+  const pairs = (isPairList(given) ? given : [given]).map((pair): PadPair => {
+    const sizes: readonly Dim[] = pair;
+    const [low, high = low] = sizes;
+    if (low !== undefined && high !== undefined && sizes.length <= 2) return [low, high];
+    throw invalid(
+      `jnp.pad: pad_width with nd=${rank} has unsupported shape (${sizes.length},). Valid shapes ` +
+        `are (${rank}, 2), (1, 2), (2,), (1,), or ().`,
+    );
+  });
   const wide = pairs.length === 1 ? Array.from({ length: rank }, () => at(pairs, 0)) : pairs;
   const isCount = (size: Dim): boolean =>
     typeof size !== "number" || (Number.isInteger(size) && size >= 0);
@@ -354,6 +390,7 @@ const pairsText = (pairs: readonly PadPair[]): string =>
   `[${pairs.map((pair) => `[${pair.map(printDim).join(",")}]`).join(",")}]`;
 
 export type PadMode = "constant" | "edge" | "reflect" | "wrap";
+const padModes = ["constant", "edge", "reflect", "wrap"] as const;
 
 export interface PadOptions {
   readonly mode?: PadMode;
@@ -377,13 +414,17 @@ function paddedPositions(
 }
 
 /** Adds elements around an array. JAX's `jnp.pad`. */
-export function pad(
-  x: NestedArray,
-  width: PadWidth,
-  { mode = "constant", constantValues = 0 }: PadOptions = {},
-): ArrayValue {
+export function pad(x: NestedArray, width: PadWidth, options: PadOptions = {}): ArrayValue {
+  const { mode = "constant", constantValues = 0 } = optionsOf("pad", options, [
+    "mode",
+    "constantValues",
+  ]);
   const value = arrayValue(x);
   const pairs = padPairs(width, value.aval.shape.length);
+  choice(mode, padModes, () => `Unimplemented padding mode '${mode}' for np.pad.`);
+  if (mode !== "constant" && "constantValues" in options) {
+    throw invalid(`unsupported keyword arguments for mode '${mode}': {'constant_values'}`);
+  }
   if (mode !== "constant") return out(padByPosition(value, pairs, mode));
   const body = (array: Value, filling: Value): Value =>
     o.pad(

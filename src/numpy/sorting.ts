@@ -1,7 +1,8 @@
 /** Functions of `numpy` that sort and search. */
-import { shapeSize, type Dim } from "../ir/dims.js";
+import { shapeEquals, shapeSize, type Dim } from "../ir/dims.js";
+import { isComplex } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
-import { at, canonicalAxis, invalid } from "../lax/arguments.js";
+import { at, canonicalAxis, choice, invalid, optionsOf } from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "./convert.js";
@@ -25,10 +26,8 @@ function flattened(value: Value, axis: number | null): readonly [Value, number] 
 }
 
 /** The elements in ascending order, NaN last. JAX's `jnp.sort`. */
-export function sort(
-  x: NestedArray,
-  { axis = -1, descending = false }: SortOptions = {},
-): ArrayValue {
+export function sort(x: NestedArray, options: SortOptions = {}): ArrayValue {
+  const { axis = -1, descending = false } = optionsOf("sort", options, ["axis", "descending"]);
   const body = (value: Value): Value => {
     const [flat, place] = flattened(value, axis);
     const result = at(sorted(flat, [], place), 0);
@@ -38,10 +37,8 @@ export function sort(
 }
 
 /** The positions of the elements in ascending order; equal ones keep theirs. JAX's `jnp.argsort`. */
-export function argsort(
-  x: NestedArray,
-  { axis = -1, descending = false }: SortOptions = {},
-): ArrayValue {
+export function argsort(x: NestedArray, options: SortOptions = {}): ArrayValue {
+  const { axis = -1, descending = false } = optionsOf("argsort", options, ["axis", "descending"]);
   const body = (value: Value): Value => {
     const [flat, place] = flattened(value, axis);
     const { shape } = flat.aval;
@@ -62,8 +59,14 @@ export function argsort(
 export function searchsorted(
   values: NestedArray,
   queries: NestedArray,
-  { side = "left" }: { readonly side?: "left" | "right" } = {},
+  options: { readonly side?: "left" | "right" } = {},
 ): ArrayValue {
+  const { side = "left" } = optionsOf("searchsorted", options, ["side"]);
+  choice(
+    side,
+    ["left", "right"],
+    () => `invalid argument side='${side}', expected 'left' or 'right'`,
+  );
   const [sortedValues, wanted] = promoteDtypes([arrayValue(values), arrayValue(queries)]);
   if (sortedValues === undefined || wanted === undefined || sortedValues.aval.shape.length !== 1) {
     throw invalid("searchsorted takes a sorted vector");
@@ -91,7 +94,11 @@ export function interp(x: NestedArray, xp: NestedArray, fp: NestedArray): ArrayV
   if (query === undefined || places === undefined || heights === undefined) {
     throw new Error("internal error: three arguments");
   }
-  const count = at(places.aval.shape, 0);
+  const [xShape, yShape] = [places.aval.shape, heights.aval.shape];
+  if (xShape.length !== 1 || yShape.length !== 1 || !shapeEquals(xShape, yShape)) {
+    throw invalid("xp and fp must be one-dimensional arrays of equal size");
+  }
+  const count = at(xShape, 0);
   if (typeof count !== "number" || count === 0) throw invalid("interp takes at least one point");
   const found = arrayValue(searchsorted(out(places), out(query), { side: "right" }));
   const last = scalarLike(found, Math.max(count - 1, 0));
@@ -138,6 +145,9 @@ export function takeRows(table: Value, index: Value): Value {
 
 /** The value below which a part `q` of the elements lies, interpolated. JAX's `jnp.quantile`. */
 export function quantile(x: NestedArray, q: number, axis: number | null = null): ArrayValue {
+  if (isComplex(arrayValue(x).aval.dtype)) {
+    throw invalid("quantile does not support complex input, as the operation is poorly defined.");
+  }
   if (!(q >= 0 && q <= 1)) throw invalid(`quantile ${q} is not between 0 and 1`);
   const [flat, place] = flattened(toType(arrayValue(x), "float32"), axis);
   const size = at(flat.aval.shape, place);
@@ -161,10 +171,9 @@ export function median(x: NestedArray, axis: number | null = null): ArrayValue {
 }
 
 /** The differences of neighbours along a dimension. JAX's `jnp.diff`. */
-export function diff(
-  x: NestedArray,
-  { n = 1, axis = -1 }: { n?: number; axis?: number } = {},
-): ArrayValue {
+export function diff(x: NestedArray, options: { n?: number; axis?: number } = {}): ArrayValue {
+  const { n = 1, axis = -1 } = optionsOf("diff", options, ["n", "axis"]);
+  if (!Number.isInteger(n) || n < 0) throw invalid(`order must be non-negative but got ${n}`);
   const once = (value: Value): Value => {
     const { shape, dtype } = value.aval;
     const place = canonicalAxis(axis, shape.length);

@@ -2,7 +2,7 @@
 import type { Shape } from "../ir/dims.js";
 import { isFloat, isInteger, type DType } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
-import { canonicalDtype, integerRange, invalid } from "../lax/arguments.js";
+import { canonicalDtype, integerRange, invalid, optionsOf } from "../lax/arguments.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "../numpy/convert.js";
 import { astype, clip, less, where } from "../numpy/elementwise.js";
 import { toType, withRank } from "../numpy/promotion.js";
@@ -46,8 +46,9 @@ function normalComplex(key: Value, shape: Shape): Value {
 export function normal(
   key: ArrayLike,
   shape: Shape = [],
-  { dtype = "float32" }: { readonly dtype?: DType } = {},
+  options: { readonly dtype?: DType } = {},
 ): ArrayValue {
+  const { dtype = "float32" } = optionsOf("normal", options, ["dtype"]);
   const body = (k: Value): Value =>
     dtype === "complex64" ? normalComplex(k, shape) : normalReal(k, shape, dtype);
   const parameters = `${shapeKey(shape)} ${dtype}`;
@@ -87,8 +88,9 @@ export function bernoulli(
   key: ArrayLike,
   p: NestedArray = 0.5,
   shape?: Shape,
-  { mode = "low" }: BernoulliOptions = {},
+  options: BernoulliOptions = {},
 ): ArrayValue {
+  const { mode = "low" } = optionsOf("bernoulli", options, ["mode"]);
   const given = arrayValue(p);
   if (!isFloat(given.aval.dtype)) {
     const { dtype } = given.aval;
@@ -116,8 +118,9 @@ export function bernoulli(
 export function rademacher(
   key: ArrayLike,
   shape: Shape = [],
-  { dtype = "int32" }: { readonly dtype?: DType } = {},
+  options: { readonly dtype?: DType } = {},
 ): ArrayValue {
+  const { dtype = "int32" } = optionsOf("rademacher", options, ["dtype"]);
   const to = canonicalDtype(dtype);
   const body = (k: Value): Value => {
     const draws = o.convertElementType(arrayValue(bernoulli(out(k), 0.5, shape)), to);
@@ -182,8 +185,9 @@ export function randint(
   shape: Shape,
   minval: NestedArray,
   maxval: NestedArray,
-  { dtype = "int32" }: { readonly dtype?: DType } = {},
+  options: { readonly dtype?: DType } = {},
 ): ArrayValue {
+  const { dtype = "int32" } = optionsOf("randint", options, ["dtype"]);
   const to = canonicalDtype(dtype);
   if (!isInteger(to)) throw invalid(`randint only accepts integer dtypes, got ${to}`);
   const [least, most] = integerRange(to);
@@ -211,11 +215,8 @@ export interface GumbelOptions {
 }
 
 /** Standard Gumbel numbers. JAX's `jax.random.gumbel`. */
-export function gumbel(
-  key: ArrayLike,
-  shape: Shape = [],
-  { mode = "low" }: GumbelOptions = {},
-): ArrayValue {
+export function gumbel(key: ArrayLike, shape: Shape = [], options: GumbelOptions = {}): ArrayValue {
+  const { mode = "low" } = optionsOf("gumbel", options, ["mode"]);
   const body = (k: Value): Value => {
     if (mode === "low") {
       const draws = callUniform(k, shape, floatLiteral(smallestNormal), weakFloat(1));

@@ -1,8 +1,8 @@
 /** Distributions of whole numbers. */
 import type { Shape } from "../ir/dims.js";
-import type { DType } from "../ir/dtypes.js";
+import { isInteger, type DType } from "../ir/dtypes.js";
 import { fromNumbers } from "../ir/hostArray.js";
-import { canonicalDtype, invalid, unary } from "../lax/arguments.js";
+import { canonicalDtype, invalid, optionsOf, unary } from "../lax/arguments.js";
 import { whileLoop } from "../lax/control/loops.js";
 import { scan } from "../lax/control/scan.js";
 import { arrayValue, out, type NestedArray } from "../numpy/convert.js";
@@ -20,6 +20,11 @@ import { keysOf, keyValue, shapeKey, split } from "./keys.js";
 export interface CountOptions extends DrawOptions {
   /** Default: int32. */
   readonly dtype?: DType;
+}
+
+function requireInteger(name: string, dtype: DType): void {
+  if (isInteger(dtype)) return;
+  throw invalid(`dtype argument to \`${name}\` must be an int dtype, got ${dtype}`);
 }
 
 const lgamma = unary((x) => o.lgamma(x));
@@ -119,12 +124,10 @@ function untilAccepted(key: ArrayValue, shape: Shape, attempt: Attempt): ArrayVa
 }
 
 /** Poisson numbers. JAX's `jax.random.poisson`, for keys of threefry2x32 as there. */
-export function poisson(
-  key: ArrayLike,
-  lam: NestedArray,
-  { shape, dtype = "int32" }: CountOptions = {},
-): ArrayValue {
+export function poisson(key: ArrayLike, lam: NestedArray, options: CountOptions = {}): ArrayValue {
+  const { shape, dtype = "int32" } = optionsOf("poisson", options, ["shape", "dtype"]);
   const to = canonicalDtype(dtype);
+  requireInteger("poisson", to);
   const own = keyValue("poisson", key);
   if (own.aval.dtype !== "key<fry>") {
     throw invalid(`poisson is only implemented for the threefry2x32 RNG, not ${own.aval.dtype}`);
@@ -147,12 +150,10 @@ export function poisson(
 }
 
 /** How many trials of probability `p` until the first success. JAX's `jax.random.geometric`. */
-export function geometric(
-  key: ArrayLike,
-  p: NestedArray,
-  { shape, dtype = "int32" }: CountOptions = {},
-): ArrayValue {
+export function geometric(key: ArrayLike, p: NestedArray, options: CountOptions = {}): ArrayValue {
+  const { shape, dtype = "int32" } = optionsOf("geometric", options, ["shape", "dtype"]);
   const to = canonicalDtype(dtype);
+  requireInteger("geometric", to);
   const parameters = parametersOf(p);
   const sizes = shapeOfDraw(
     "geometric",
@@ -294,8 +295,9 @@ export function binomial(
   key: ArrayLike,
   n: NestedArray,
   p: NestedArray,
-  { shape }: DrawOptions = {},
+  options: DrawOptions = {},
 ): ArrayValue {
+  const { shape } = optionsOf("binomial", options, ["shape"]);
   const parameters = parametersOf(n, p);
   const sizes = shapeOfDraw(
     "binomial",
@@ -316,8 +318,9 @@ export function multinomial(
   key: ArrayLike,
   n: NestedArray,
   p: NestedArray,
-  { shape }: DrawOptions = {},
+  options: DrawOptions = {},
 ): ArrayValue {
+  const { shape } = optionsOf("multinomial", options, ["shape"]);
   const [trials, chances] = parametersOf(n, p);
   if (trials === undefined || chances === undefined) throw new Error("internal error: two");
   const sizes = shape ?? chances.aval.shape;

@@ -5,7 +5,7 @@
 import { printShape, shapeEquals, type Shape } from "../ir/dims.js";
 import type { DType } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
-import { invalid } from "../lax/arguments.js";
+import { invalid, optionsOf } from "../lax/arguments.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "../numpy/convert.js";
 import { broadcastShapes, toType, withRank } from "../numpy/promotion.js";
 import { scalarValue, type ArrayLike, type ArrayValue } from "../trace/arrays.js";
@@ -45,6 +45,7 @@ export function shapeOfDraw(
 ): Shape {
   const own = broadcastShapes(...parameters);
   if (shape === undefined) return own;
+  shapeKey(shape);
   const wide = broadcastShapes(shape, own);
   if (shapeEquals(wide, shape)) return shape;
   throw invalid(
@@ -117,8 +118,13 @@ export interface UniformOptions {
 export function uniform(
   key: ArrayLike,
   shape: Shape = [],
-  { minval = 0, maxval = 1, dtype = "float32" }: UniformOptions = {},
+  options: UniformOptions = {},
 ): ArrayValue {
+  const {
+    minval = 0,
+    maxval = 1,
+    dtype = "float32",
+  } = optionsOf("uniform", options, ["minval", "maxval", "dtype"]);
   const bounds = [arrayValue(minval), arrayValue(maxval)] as const;
   return out(callUniform(keyValue("uniform", key), shape, ...bounds, dtype));
 }

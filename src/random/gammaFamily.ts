@@ -2,7 +2,7 @@
 import type { Shape } from "../ir/dims.js";
 import type { Value } from "../ir/ops.js";
 import { randomGamma } from "../../primitives/randomGamma.js";
-import { bindOne, invalid } from "../lax/arguments.js";
+import { bindOne, invalid, optionsOf } from "../lax/arguments.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "../numpy/convert.js";
 import * as np from "../numpy/elementwise.js";
 import { broadcastValue, toType } from "../numpy/promotion.js";
@@ -32,12 +32,14 @@ function gammaDraw(
 }
 
 /** Gamma numbers of shape `a` and scale 1. JAX's `jax.random.gamma`. */
-export function gamma(key: ArrayLike, a: NestedArray, { shape }: DrawOptions = {}): ArrayValue {
+export function gamma(key: ArrayLike, a: NestedArray, options: DrawOptions = {}): ArrayValue {
+  const { shape } = optionsOf("gamma", options, ["shape"]);
   return gammaDraw("gamma", key, a, shape, false);
 }
 
 /** Logarithms of gamma numbers, exact where `a` is small. JAX's `jax.random.loggamma`. */
-export function loggamma(key: ArrayLike, a: NestedArray, { shape }: DrawOptions = {}): ArrayValue {
+export function loggamma(key: ArrayLike, a: NestedArray, options: DrawOptions = {}): ArrayValue {
+  const { shape } = optionsOf("loggamma", options, ["shape"]);
   return gammaDraw("loggamma", key, a, shape, true);
 }
 
@@ -46,8 +48,9 @@ export function beta(
   key: ArrayLike,
   a: NestedArray,
   b: NestedArray,
-  { shape }: DrawOptions = {},
+  options: DrawOptions = {},
 ): ArrayValue {
+  const { shape } = optionsOf("beta", options, ["shape"]);
   const parameters = parametersOf(a, b);
   const sizes = shapeOfDraw(
     "beta",
@@ -74,8 +77,9 @@ export function beta(
 export function dirichlet(
   key: ArrayLike,
   alpha: NestedArray,
-  { shape }: DrawOptions = {},
+  options: DrawOptions = {},
 ): ArrayValue {
+  const { shape } = optionsOf("dirichlet", options, ["shape"]);
   const parameters = parametersOf(alpha);
   const own = parameters[0]?.aval.shape ?? [];
   if (own.length === 0) throw invalid("dirichlet requires alpha.ndim >= 1, got alpha.ndim == 0");
@@ -91,11 +95,8 @@ export function dirichlet(
 }
 
 /** Chi-square numbers of `df` degrees of freedom. JAX's `jax.random.chisquare`. */
-export function chisquare(
-  key: ArrayLike,
-  df: NestedArray,
-  { shape }: DrawOptions = {},
-): ArrayValue {
+export function chisquare(key: ArrayLike, df: NestedArray, options: DrawOptions = {}): ArrayValue {
+  const { shape } = optionsOf("chisquare", options, ["shape"]);
   const parameters = parametersOf(df);
   const sizes = shapeOfDraw("chisquare", shape, [parameters[0]?.aval.shape ?? []]);
   const draw = (k: ArrayValue, degrees: ArrayValue): ArrayValue =>
@@ -109,8 +110,9 @@ export function f(
   key: ArrayLike,
   dfnum: NestedArray,
   dfden: NestedArray,
-  { shape }: DrawOptions = {},
+  options: DrawOptions = {},
 ): ArrayValue {
+  const { shape } = optionsOf("f", options, ["shape"]);
   const parameters = parametersOf(dfnum, dfden);
   const own = parameters.map(({ aval }) => aval.shape);
   const sizes = shapeOfDraw("f", shape, own);
@@ -127,7 +129,8 @@ export function f(
 }
 
 /** Student's t numbers of `df` degrees of freedom. JAX's `jax.random.t`. */
-export function t(key: ArrayLike, df: NestedArray, { shape }: DrawOptions = {}): ArrayValue {
+export function t(key: ArrayLike, df: NestedArray, options: DrawOptions = {}): ArrayValue {
+  const { shape } = optionsOf("t", options, ["shape"]);
   const parameters = parametersOf(df);
   const sizes = shapeOfDraw("t", shape, [parameters[0]?.aval.shape ?? []]);
   const draw = (k: ArrayValue, degrees: ArrayValue): ArrayValue => {

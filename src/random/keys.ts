@@ -21,9 +21,9 @@ import {
 } from "../../primitives/randomKeys.js";
 import { seedNumbers } from "../../primitives/randomGenerators.js";
 import { callError } from "../api/calls.js";
-import { at, bindOne, convertValue, invalid, isWeakScalar } from "../lax/arguments.js";
+import { at, bindOne, convertValue, invalid, isWeakScalar, optionsOf } from "../lax/arguments.js";
 import { arrayValue, out, type NestedArray } from "../numpy/convert.js";
-import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
+import { describeValue, type ArrayLike, type ArrayValue } from "../trace/arrays.js";
 import { isTracing, o, toValue } from "../trace/trace.js";
 
 /** JAX's generators of random numbers. */
@@ -98,7 +98,8 @@ function knownWords(seed: ArrayLike, impl: KeyImpl): Uint32Array | null {
  *
  * @throws Jax2TfjsError `invalid-parameter`
  */
-export function key(seed: ArrayLike, { impl = "threefry2x32" }: KeyOptions = {}): ArrayValue {
+export function key(seed: ArrayLike, options: KeyOptions = {}): ArrayValue {
+  const { impl = "threefry2x32" } = optionsOf("key", options, ["impl"]);
   const short = resolveImpl(impl);
   const value = seedValue("key", seed);
   const words = knownWords(seed, short);
@@ -112,7 +113,8 @@ export function key(seed: ArrayLike, { impl = "threefry2x32" }: KeyOptions = {})
  *
  * @throws Jax2TfjsError `invalid-parameter`
  */
-export function PRNGKey(seed: ArrayLike, { impl = "threefry2x32" }: KeyOptions = {}): ArrayValue {
+export function PRNGKey(seed: ArrayLike, options: KeyOptions = {}): ArrayValue {
+  const { impl = "threefry2x32" } = optionsOf("PRNGKey", options, ["impl"]);
   const short = resolveImpl(impl);
   const value = seedValue("PRNGKey", seed);
   const words = knownWords(seed, short);
@@ -167,10 +169,8 @@ export function keyData(keys: ArrayLike): ArrayValue {
 }
 
 /** Words as typed keys. JAX's `jax.random.wrap_key_data`. @throws Jax2TfjsError `invalid-key` */
-export function wrapKeyData(
-  words: ArrayLike,
-  { impl = "threefry2x32" }: KeyOptions = {},
-): ArrayValue {
+export function wrapKeyData(words: ArrayLike, options: KeyOptions = {}): ArrayValue {
+  const { impl = "threefry2x32" } = optionsOf("wrapKeyData", options, ["impl"]);
   const value = toValue(words);
   if (isKey(value.aval.dtype)) {
     throw callError("invalid-key", `wrapKeyData takes words, got ${value.aval.dtype}`);
@@ -273,8 +273,9 @@ export function bitsValue(keys: Value, shape: Shape, width: 8 | 16 | 32 = 32): V
 export function bits(
   given: ArrayLike,
   shape: Shape = [],
-  { dtype = "uint32" }: { readonly dtype?: DType } = {},
+  options: { readonly dtype?: DType } = {},
 ): ArrayValue {
+  const { dtype = "uint32" } = optionsOf("bits", options, ["dtype"]);
   const width = dtype === "uint8" ? 8 : dtype === "uint16" ? 16 : 32;
   if (`uint${width}` !== dtype) {
     throw invalid(`dtype argument to bits must be uint8, uint16 or uint32, got ${dtype}`);
@@ -284,6 +285,9 @@ export function bits(
 
 /** Sizes as part of the key of a kept program: alike sizes of different scopes are different. */
 export function shapeKey(shape: Shape): string {
+  const given: unknown = shape;
+  if (!Array.isArray(given))
+    throw invalid(`a shape is a list of sizes, got ${describeValue(given)}`);
   return shape.map(hashKey).join(",");
 }
 

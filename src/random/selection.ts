@@ -1,7 +1,7 @@
 /** Random orders and choices. */
 import type { Dim, Shape } from "../ir/dims.js";
 import type { Value } from "../ir/ops.js";
-import { at, canonicalAxis, invalid } from "../lax/arguments.js";
+import { at, canonicalAxis, invalid, optionsOf } from "../lax/arguments.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "../numpy/convert.js";
 import { take } from "../numpy/indexing.js";
 import { argmax, cumsum } from "../numpy/reductions.js";
@@ -47,8 +47,9 @@ export function permutation(
   key: ArrayLike,
   x: NestedArray,
   axis = 0,
-  { independent = false }: PermutationOptions = {},
+  options: PermutationOptions = {},
 ): ArrayValue {
+  const { independent = false } = optionsOf("permutation", options, ["independent"]);
   const own = keyValue("permutation", key);
   if (typeof x === "number") {
     if (!Number.isInteger(x) || x < 0) throw invalid(`permutation of ${x} elements`);
@@ -72,6 +73,8 @@ export interface ChoiceOptions extends GumbelOptions {
   /** The dimension whose elements are chosen. Default: 0. */
   readonly axis?: number;
 }
+
+const choiceNames = ["axis", "mode", "p", "replace", "shape"] as const;
 
 /** Positions of the chosen elements. */
 function chosenPositions(
@@ -103,7 +106,7 @@ function chosenPositions(
  * @throws Jax2TfjsError `invalid-parameter`
  */
 export function choice(key: ArrayLike, a: NestedArray, options: ChoiceOptions = {}): ArrayValue {
-  const { shape = [], replace = true, p, axis = 0 } = options;
+  const { shape = [], replace = true, p, axis = 0 } = optionsOf("choice", options, choiceNames);
   const array = typeof a === "number" ? null : arrayValue(a);
   const place = array === null ? 0 : canonicalAxis(axis, array.aval.shape.length);
   const rows = array === null ? a : at(array.aval.shape, place);
@@ -143,8 +146,14 @@ export interface CategoricalOptions extends GumbelOptions {
 export function categorical(
   key: ArrayLike,
   logits: NestedArray,
-  { axis = -1, shape, replace = true, mode = "low" }: CategoricalOptions = {},
+  options: CategoricalOptions = {},
 ): ArrayValue {
+  const {
+    axis = -1,
+    shape,
+    replace = true,
+    mode = "low",
+  } = optionsOf("categorical", options, ["axis", "shape", "replace", "mode"]);
   const value = toType(arrayValue(logits), "float32");
   const own = value.aval.shape;
   const place = canonicalAxis(axis, own.length);

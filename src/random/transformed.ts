@@ -1,7 +1,7 @@
 /** Distributions made of normal, uniform and exponential numbers by arithmetic. */
 import type { Shape } from "../ir/dims.js";
 import type { Value } from "../ir/ops.js";
-import { at, invalid } from "../lax/arguments.js";
+import { at, invalid, optionsOf } from "../lax/arguments.js";
 import { arrayValue, out, type NestedArray } from "../numpy/convert.js";
 import { diagonal } from "../numpy/creation.js";
 import { einsum } from "../numpy/einsum.js";
@@ -23,7 +23,8 @@ function twoKeyArrays(key: ArrayValue): readonly [ArrayValue, ArrayValue] {
 }
 
 /** Pareto numbers of shape `b`. JAX's `jax.random.pareto`. */
-export function pareto(key: ArrayLike, b: NestedArray, { shape }: DrawOptions = {}): ArrayValue {
+export function pareto(key: ArrayLike, b: NestedArray, options: DrawOptions = {}): ArrayValue {
+  const { shape } = optionsOf("pareto", options, ["shape"]);
   const parameters = parametersOf(b);
   const sizes = shapeOfDraw("pareto", shape, shapesOf(parameters));
   const draw = (k: ArrayValue, power: ArrayValue): ArrayValue =>
@@ -76,8 +77,9 @@ export function weibullMin(
 export function rayleigh(
   key: ArrayLike,
   scale: NestedArray,
-  { shape }: DrawOptions = {},
+  options: DrawOptions = {},
 ): ArrayValue {
+  const { shape } = optionsOf("rayleigh", options, ["shape"]);
   const parameters = parametersOf(scale);
   const sizes = shapeOfDraw("rayleigh", shape, shapesOf(parameters));
   const draw = (k: ArrayValue, factor: ArrayValue): ArrayValue => {
@@ -88,7 +90,8 @@ export function rayleigh(
 }
 
 /** Wald (inverse Gaussian) numbers of a mean and scale 1. JAX's `jax.random.wald`. */
-export function wald(key: ArrayLike, mean: NestedArray, { shape }: DrawOptions = {}): ArrayValue {
+export function wald(key: ArrayLike, mean: NestedArray, options: DrawOptions = {}): ArrayValue {
+  const { shape } = optionsOf("wald", options, ["shape"]);
   const parameters = parametersOf(mean);
   const sizes = shapeOfDraw("wald", shape, shapesOf(parameters));
   const draw = (k: ArrayValue, given: ArrayValue): ArrayValue => {
@@ -116,8 +119,9 @@ export function triangular(
   left: NestedArray,
   mode: NestedArray,
   right: NestedArray,
-  { shape }: DrawOptions = {},
+  options: DrawOptions = {},
 ): ArrayValue {
+  const { shape } = optionsOf("triangular", options, ["shape"]);
   const parameters = parametersOf(left, mode, right);
   const sizes = shapeOfDraw("triangular", shape, shapesOf(parameters));
   const [low, middle, high] = parameters.map((value) => out(broadcastValue(value, sizes)));
@@ -139,8 +143,9 @@ export function triangular(
 export function lognormal(
   key: ArrayLike,
   sigma: NestedArray = 1,
-  { shape }: DrawOptions = {},
+  options: DrawOptions = {},
 ): ArrayValue {
+  const { shape } = optionsOf("lognormal", options, ["shape"]);
   const parameters = parametersOf(sigma);
   const sizes = shapeOfDraw("lognormal", shape, shapesOf(parameters));
   return np.exp(np.multiply(normal(key, sizes), out(at(parameters, 0))));
@@ -154,11 +159,8 @@ export interface OrthogonalOptions {
 }
 
 /** Random orthogonal matrices, or orthonormal rows or columns. JAX's `jax.random.orthogonal`. */
-export function orthogonal(
-  key: ArrayLike,
-  n: number,
-  { shape = [], m = n }: OrthogonalOptions = {},
-): ArrayValue {
+export function orthogonal(key: ArrayLike, n: number, options: OrthogonalOptions = {}): ArrayValue {
+  const { shape = [], m = n } = optionsOf("orthogonal", options, ["shape", "m"]);
   const draw = (k: ArrayValue): ArrayValue => {
     const [q, r] = qr(normal(k, [...shape, Math.max(n, m), Math.min(n, m)]));
     const signs = np.sign(diagonal(r));
@@ -197,8 +199,12 @@ export function multivariateNormal(
   key: ArrayLike,
   mean: NestedArray,
   cov: NestedArray,
-  { shape, method = "cholesky" }: MultivariateNormalOptions = {},
+  options: MultivariateNormalOptions = {},
 ): ArrayValue {
+  const { shape, method = "cholesky" } = optionsOf("multivariateNormal", options, [
+    "shape",
+    "method",
+  ]);
   const parameters = parametersOf(mean, cov);
   const [center = [], matrix = []] = shapesOf(parameters);
   if (center.length < 1) throw invalid("multivariate_normal requires mean.ndim >= 1");
