@@ -22,15 +22,15 @@ def encode(array):
     return {"dtype": str(array.dtype), "shape": list(array.shape), "data": data}
 
 
-def case(name, function, *runs, shapes=None, refused=()):
+def case(name, function, *runs, shapes=None, refused=(), platform="cpu"):
     """A program with results for the inputs of each run; `shapes`: symbolic, with their constraints."""
     specs = [jax.ShapeDtypeStruct(np.shape(x), x.dtype) for x in runs[0]]
     if shapes is not None:
         scope = export.SymbolicScope(shapes[1])
         sizes = [export.symbolic_shape(shape, scope=scope) for shape in shapes[0]]
         specs = [jax.ShapeDtypeStruct(s, x.dtype) for s, x in zip(sizes, runs[0])]
-    exported = export.export(jax.jit(function), platforms=["cpu"])(*specs)
-    results = [jax.tree.leaves(exported.call(*inputs)) for inputs in runs]
+    exported = export.export(jax.jit(function), platforms=[platform])(*specs)
+    results = [jax.tree.leaves(jax.jit(function)(*inputs)) for inputs in runs]
     cases.append({
         "name": name,
         "artifact": base64.b64encode(bytes(exported.serialize())).decode(),
@@ -74,6 +74,10 @@ for name, function in {
     )
 # A reduction without dimensions leaves its operand.
 case("reductionOfNothing", lambda x: lax.reduce(x, np.float32(1), lambda a, b: jnp.maximum(a, b) * 1.0, ()), [numbers(3)])
+# An array of bounds for a scalar.
+case("scalarClamped", jax.vmap(lax.clamp, (0, None, None)), [numbers(3), np.float32(0.5), np.float32(2)])
+# TPU's own decomposition.
+case("eigenvaluesOnTpu", jnp.linalg.eigvalsh, [numbers(3, 3) + 3 * np.eye(3, dtype=np.float32)], platform="tpu")
 
 path = pathlib.Path(__file__).parents[2] / "tests/data/exports.json.gz"
 path.write_bytes(gzip.compress(json.dumps(cases).encode(), 9, mtime=0))

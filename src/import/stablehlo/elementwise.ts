@@ -183,6 +183,15 @@ const importSelect: OperationImporter = (block, op) => {
 
 const importClamp: OperationImporter = (block, op) => {
   const operands = op.operands.map((operand) => block.value(operand));
+  const [low, x, high] = operands;
+  if (x !== undefined && isUniform(x) && !operands.every(isUniform)) {
+    // Bounds may be scalars for an array, but not arrays for a scalar.
+    const inputs = [low, high].map((bound) =>
+      bound === undefined ? [] : (block.uniformScalar(bound) ?? block.materialise(bound)),
+    );
+    inputs.splice(1, 0, block.materialise(x));
+    return [{ kind: "atom", atom: block.bindOne("clamp", inputs.flat(), {}) }];
+  }
   return [elementwise(block, operands, (inputs) => block.bindOne("clamp", inputs, {}))];
 };
 

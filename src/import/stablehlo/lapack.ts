@@ -7,7 +7,7 @@
 import { kindOf, storageBytesOf } from "../../ir/dtypes.js";
 import type { Atom } from "../../ir/jaxpr.js";
 import type { MlirOperation, MlirValue } from "../mlir/ir.js";
-import { invalidModule } from "./attributes.js";
+import { invalidModule, stringAttribute } from "./attributes.js";
 import type { BlockImporter } from "./blockImporter.js";
 import { configuration } from "./configuration.js";
 import { unsupportedOperation } from "./diagnostics.js";
@@ -159,18 +159,21 @@ const multiplyByReflectors: Routine = (call) => {
 const choleskyUpdate: Routine = (call) =>
   call.results([[0, call.bind("cholesky_update", [call.matrix(0), call.matrix(1)])[0]]]);
 
-const eigh: Routine = (call) => {
-  const params = {
-    lower: call.flag("L", ["uplo", "lower"], 0),
-    sort_eigenvalues: true,
-    subset_by_index: null,
-    algorithm: null,
-  };
+function symmetricEigen(call: LinalgCall, lower: boolean): readonly Imported[] {
+  const params = { lower, sort_eigenvalues: true, subset_by_index: null, algorithm: null };
   const [vectors, values] = call.bind("eigh", [call.matrix(0)], params);
   return call.results([
     [0, vectors],
     [1, values],
   ]);
+}
+
+const eigh: Routine = (call) => symmetricEigen(call, call.flag("L", ["uplo", "lower"], 0));
+
+/** TPU's options are a text: lower, sorted, sweeps, tolerance. */
+const eighOfTpu: Routine = (call) => {
+  const options = stringAttribute(call.op, "backend_config", "1");
+  return symmetricEigen(call, !options.startsWith("0"));
 };
 
 function svd(call: LinalgCall, full: boolean, vectors: boolean): readonly (Atom | undefined)[] {
@@ -348,6 +351,7 @@ const routines: ReadonlyMap<string, Routine> = new Map([
   ["threefry2x32", threefry],
   ["LuDecomposition", luWithPermutation],
   ["Qr", qr],
+  ["Eigh", eighOfTpu],
   ["ProductOfElementaryHouseholderReflectors", householderProduct],
 ]);
 
