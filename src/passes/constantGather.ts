@@ -263,7 +263,8 @@ function cutOut(
     return window < 0 ? out.length : (offset_dims[window] ?? 0);
   };
   const order = ranges.map((_, axis) => axis).sort((a, b) => place(a) - place(b));
-  const inOrder = order.every((axis, index) => axis === index);
+  const long = order.filter((axis) => cut.aval.shape[axis] !== 1);
+  const inOrder = long.every((axis, index) => index === 0 || axis > (long[index - 1] ?? 0));
   const moved = inOrder ? cut : o.transpose(cut, order);
   return [shapeEquals(moved.aval.shape, out) ? moved : o.reshape(moved, out)];
 }

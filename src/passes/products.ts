@@ -168,20 +168,29 @@ export function joinWeights(
 }
 
 /**
- * The weights of a family in the order in which its last products are used: what other products are
- * added to is in the same order then, and can be added as a whole.
+ * The weights of a family in an order in which what follows on their products can follow on several
+ * as a whole: by the function that comes after the product, and a sum of it with another one, and
+ * then by the place of their use in the program.
  */
 function weightOrder(
   family: readonly (readonly Product[])[],
   { users, order }: Context,
 ): readonly Var[] {
-  const firstUse = ({ equation, biased }: Product): number => {
-    const outputs = (biased?.equation ?? equation).outputs;
-    const own = outputs.flatMap((output) => users.get(output) ?? []);
-    return Math.min(...own.map((user) => order.get(user) ?? 0));
+  const usersOf = ({ outputs }: Equation): readonly Equation[] =>
+    outputs
+      .flatMap((output) => users.get(output) ?? [])
+      .toSorted((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+  const rank = ({ equation, biased }: Product): readonly [string, number] => {
+    const [user] = usersOf(biased?.equation ?? equation);
+    const [next] = user?.primitive.name === "add" ? usersOf(user) : [user];
+    return [next?.primitive.name ?? "", user === undefined ? 0 : (order.get(user) ?? 0)];
   };
-  const products = family.at(-1) ?? [];
-  return products.toSorted((a, b) => firstUse(a) - firstUse(b)).map(({ weight }) => weight);
+  const ranked = (family.at(-1) ?? []).map((product) => ({ product, rank: rank(product) }));
+  return ranked
+    .toSorted(({ rank: [name, place] }, { rank: [otherName, otherPlace] }) =>
+      name === otherName ? place - otherPlace : name < otherName ? -1 : 1,
+    )
+    .map(({ product }) => product.weight);
 }
 
 /** Collects joined products and puts them into the program. */

@@ -171,22 +171,13 @@ const transposeOfMoved: Row = {
   },
 };
 
-/**
- * A transposition that only moves sizes of 1 is a reshape, a reshape of a reshape is one, and one
- * that only adds sizes of 1 a broadcast.
- */
+/** A reshape of a reshape is one, and one that only adds sizes of 1 a broadcast. */
 const plainReshape: Row = {
   name: "plain-reshape",
-  primitives: ["transpose", "reshape"],
+  primitives: ["reshape"],
   rewrite: (o, equation, match) => {
     const x = inputAt(equation, 0);
     const shape = equation.outputs[0]?.aval.shape ?? [];
-    if (equation.primitive.name === "transpose") {
-      const permutation = numbersParam(equation, "permutation");
-      const moved = permutation.filter((axis) => x.aval.shape[axis] !== 1);
-      const inOrder = moved.every((axis, index) => index === 0 || axis > (moved[index - 1] ?? 0));
-      return inOrder ? [o.reshape(x, shape)] : null;
-    }
     const inner = match.made(x, "reshape");
     if (inner === undefined) {
       const isLine = x.aval.shape.length > 0 && !x.aval.shape.includes(1);

@@ -55,9 +55,9 @@ export function sinkSlices(program: ClosedJaxpr): ClosedJaxpr {
   for (const group of groups.values()) {
     const first = group[0];
     if (first === undefined) continue;
-    const made = coversEnough(group, whole)
-      ? wholeEquation(first, definitions)
-      : neighbours(group, context);
+    const made =
+      neighbours(group, context) ??
+      (coversEnough(group, whole) ? wholeEquation(first, definitions) : null);
     if (made === null) continue;
     for (const applied of group) moved.set(applied.equation, { whole: made, cut: applied.cut });
   }
@@ -101,12 +101,13 @@ function coversEnough(
 
 /**
  * The equation on the part of the arrays that the pieces of a group make up, where the pieces lie
- * side by side, serve nothing else, and another equation follows on all of them: a node for the
- * first equation would only be exchanged for one that cuts its result.
+ * side by side, serve nothing else, and are more than two, or another equation follows on both: else
+ * a node for the equation would only be exchanged for one that cuts its result.
  */
 function neighbours(group: readonly Applied[], context: Context): Whole | null {
   const [first] = group;
-  if (first === undefined || group.length < 2) return null;
+  const isWhole = partitionOf(group.map(({ cut }) => cut))?.isComplete ?? false;
+  if (first === undefined || group.length < 2 || isWhole) return null;
   const ordered = group.toSorted((a, b) => a.cut.start - b.cut.start);
   const isRow = ordered.every(
     ({ cut }, index) => index === 0 || cut.start === ordered[index - 1]?.cut.limit,
@@ -117,7 +118,8 @@ function neighbours(group: readonly Applied[], context: Context): Whole | null {
   const pieces = group.flatMap(({ equation }) =>
     equation.inputs.filter((atom) => atom.aval.shape.length > 0),
   );
-  if (!isRow || !pieces.every(servesOnly) || !isFollowed(group, context)) return null;
+  const isWorth = group.length > 2 || isFollowed(group, context);
+  if (!isRow || !pieces.every(servesOnly) || !isWorth) return null;
   const [start, limit] = [ordered[0]?.cut.start ?? 0, ordered.at(-1)?.cut.limit ?? 0];
   const cuts: Equation[] = [];
   const inputs = first.equation.inputs.map((atom): Atom => {

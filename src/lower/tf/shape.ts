@@ -38,7 +38,7 @@ export type ShapeOps = Pick<
 >;
 
 /** Up to so many repeated numbers are a constant rather than a node that repeats them. */
-const maxRepeated = 256;
+const maxRepeated = 1024;
 
 const product = (dims: Shape): Dim => shapeSize(dims);
 
@@ -271,8 +271,11 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
       dtype: x.dtype,
       shape: x.shape.map((dim, index) => (index === axis ? size : dim)),
     }));
-    const inputs = [x, vector(sizes), core.numbers([axis], "int32", [])];
-    return core.emit("SplitV", inputs, {}, outputs);
+    const place = core.numbers([axis], "int32", []);
+    if (sizes.every((size) => size === sizes[0])) {
+      return core.emit("Split", [place, x], { num_split: { i: sizes.length } }, outputs);
+    }
+    return core.emit("SplitV", [x, vector(sizes), place], {}, outputs);
   };
 
   const unpack: Tf["unpack"] = (x, axis) => {
