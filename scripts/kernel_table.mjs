@@ -37,13 +37,19 @@ const entries = rows.map((row) => {
     .map((attr) => attr.trim())
     .filter((attr) => attr !== "" && !attr.includes("notSupported"))
     .map((attr) => attr.split("→")[0]);
-  return [row.tf_op, { attrs, missing }];
+  // Inputs that the executor reads as JavaScript numbers; -1 is the last one.
+  const host = row.inputs
+    .split(";")
+    .map((input) => /@(-?\d+):(number|number\[\]|bool\[\]|shape)$/.exec(input.trim())?.[1])
+    .filter((index) => index !== undefined)
+    .map(Number);
+  return [row.tf_op, { attrs, host, missing }];
 });
 
 const body = entries
-  .map(([op, { attrs, missing }]) => {
+  .map(([op, { attrs, host, missing }]) => {
     const list = (items) => `[${items.map((item) => JSON.stringify(item)).join(", ")}]`;
-    return `  ${JSON.stringify(op)}: { attrs: ${list(attrs)}, missing: ${list(missing)} },`;
+    return `  ${JSON.stringify(op)}: { attrs: ${list(attrs)}, host: ${list(host)}, missing: ${list(missing)} },`;
   })
   .join("\n");
 
@@ -57,6 +63,8 @@ import type { Backend } from "../ir/tf.js";
 
 export interface KernelEntry {
   readonly attrs: readonly string[];
+  /** Inputs that the executor reads as JavaScript numbers; -1 is the last one. */
+  readonly host: readonly number[];
   readonly missing: readonly Backend[];
 }
 

@@ -1,4 +1,4 @@
-// A converted model that runs on webgl in a page of headless Chromium, with the face of any other
+// A converted model that runs on webgl or webgpu in a page of headless Chromium, with the face of any other
 // loaded program: the comparison with recorded results is that of `jax2tfjs conformance`.
 import type { Browser } from "playwright-core";
 import type { ConvertedModel } from "../../src/convert.js";
@@ -36,16 +36,22 @@ function fromPage({ dtype, shape, base64 }: PageArray): HostArray {
 /** Flags of tfjs by name, such as WEBGL_CPU_FORWARD. */
 export type Flags = Readonly<Record<string, boolean>>;
 
+/** Backends that need a browser. */
+export type BrowserBackend = "webgl" | "webgpu";
+
 /** Programs may be run in a page until this many were: textures and shaders pile up. */
 const runsPerPage = 100;
 
 /** A browser with one page; the page is replaced when it has run enough or is broken. */
-export class WebglRunner {
+export class BrowserRunner {
   #browser: Browser | undefined;
   #page: TestPage | undefined;
   #runs = 0;
 
-  constructor(readonly flags: Flags = {}) {}
+  constructor(
+    readonly backend: BrowserBackend,
+    readonly flags: Flags = {},
+  ) {}
 
   /** Where `checkCase` runs converted models. */
   readonly loadModel = (model: ConvertedModel): LoadedProgram => {
@@ -84,7 +90,11 @@ export class WebglRunner {
     if (this.#page !== undefined) return this.#page;
     this.#browser = await launchChromium();
     this.#page = await openTestPage(this.#browser, source);
-    await this.#page.page.evaluate((flags) => conformancePage.start(flags), this.flags);
+    const start = { backend: this.backend, flags: this.flags };
+    await this.#page.page.evaluate(
+      ({ backend, flags }) => conformancePage.start(backend, flags),
+      start,
+    );
     return this.#page;
   }
 

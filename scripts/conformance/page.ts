@@ -1,6 +1,7 @@
-// Runs in the browser: loads graph models given as text and bytes, and runs them on webgl. Bundled
+// Runs in the browser: loads graph models given as text and bytes, and runs them on the GPU. Bundled
 // by browserProgram.ts, which calls `conformancePage`.
 import "@tensorflow/tfjs-backend-webgl";
+import "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { isDType } from "../../src/ir/dtypes.js";
 import { hostArray, type HostArray } from "../../src/ir/hostArray.js";
@@ -17,7 +18,7 @@ export interface PageArray {
 
 /** What Node calls. */
 export interface ConformancePage {
-  start(flags: Readonly<Record<string, boolean>>): Promise<string>;
+  start(backend: string, flags: Readonly<Record<string, boolean>>): Promise<string>;
   load(modelJson: string, weights: string): void;
   run(inputs: readonly PageArray[]): Promise<readonly PageArray[]>;
   dispose(): void;
@@ -51,10 +52,10 @@ let loaded: LoadedProgram | undefined;
 
 /** What the page's script makes global. */
 export const conformancePage: ConformancePage = {
-  start: async (flags) => {
+  start: async (backend, flags) => {
     for (const [name, value] of Object.entries(flags)) tf.env().set(name, value);
     tf.env().set("PROD", true);
-    if (!(await tf.setBackend("webgl"))) throw new Error("webgl does not start");
+    if (!(await tf.setBackend(backend))) throw new Error(`${backend} does not start`);
     await tf.ready();
     return tf.getBackend();
   },

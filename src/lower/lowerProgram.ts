@@ -23,6 +23,7 @@ import { fuseNodes } from "./fuse.js";
 import { guardShapes, plainVariable } from "./guards.js";
 import type { FunctionDef, Graph, NodeDef, SignatureEntry, WeightSource } from "./graph.js";
 import { createLowering } from "./lowerJaxpr.js";
+import { separateHostConstants, type NodeScope } from "./hostConstants.js";
 import { pruneNodes } from "./prune.js";
 import { tfDtypeOf } from "./tf/carriers.js";
 import { moveViews } from "./views.js";
@@ -80,9 +81,7 @@ export function lowerProgram(options: LowerOptions): Graph {
     options.guards === true ? guardShapes(core, tf, core.symbolicInputs, finished) : finished;
   const functions = core.functions.map((definition) => pruneFunction(core, definition));
   return {
-    nodes,
-    functions,
-    weights: usedWeights(core, [nodes, ...functions.map((definition) => definition.nodes)]),
+    ...withWeights(core, { nodes, results: references }, functions),
     inputs,
     outputs,
     needsAsync: nodes.some((node) => node.op === "StatelessWhile" || node.op === "StatelessIf"),
@@ -107,6 +106,29 @@ function finishNodes(
 function pruneFunction(core: GraphCore, definition: FunctionDef): FunctionDef {
   const nodes = finishNodes(core, definition.nodes, Object.values(definition.ret));
   return { ...definition, nodes };
+}
+
+/** The finished scopes with the weights that they use. */
+function withWeights(
+  core: GraphCore,
+  main: NodeScope,
+  functions: readonly FunctionDef[],
+): Pick<Graph, "nodes" | "functions" | "weights"> {
+  const weights = usedWeights(core, [main.nodes, ...functions.map(({ nodes }) => nodes)]);
+  if (!core.targets("webgpu")) return { nodes: main.nodes, functions, weights };
+  const scopes = functions.map(({ nodes, ret }) => ({ nodes, results: Object.values(ret) }));
+  const separated = separateHostConstants([main, ...scopes], weights, (hint) =>
+    core.uniqueName(hint),
+  );
+  const [nodes = [], ...bodies] = separated.scopes;
+  return {
+    nodes,
+    functions: functions.map((definition, index) => ({
+      ...definition,
+      nodes: bodies[index] ?? definition.nodes,
+    })),
+    weights: separated.weights,
+  };
 }
 
 /** All parameters, and the constants that are left. */

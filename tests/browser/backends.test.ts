@@ -1,4 +1,4 @@
-// Headless Chromium runs the browser backends: WebGL (drawn in software), wasm and cpu.
+// Headless Chromium runs the browser backends: WebGL and WebGPU (in software), wasm and cpu.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inCi } from "../support/backends.js";
@@ -7,6 +7,7 @@ import { launchChromium, openTestPage, whyNoChromium, type TestPage } from "../s
 const source = `
   import "@tensorflow/tfjs-backend-cpu";
   import "@tensorflow/tfjs-backend-webgl";
+  import "@tensorflow/tfjs-backend-webgpu";
   import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
   import * as tf from "@tensorflow/tfjs-core";
   setWasmPaths("/wasm/");
@@ -31,7 +32,7 @@ describe(reason ?? "Chromium", { skip: reason !== undefined && !inCi }, () => {
     await browser.close();
   });
 
-  test.each(["webgl", "wasm", "cpu"])("multiplies matrices on %s", async (backend) => {
+  test.each(["webgl", "webgpu", "wasm", "cpu"])("multiplies matrices on %s", async (backend) => {
     const result: unknown = await testPage.page.evaluate(`run(${JSON.stringify(backend)})`);
     expect(result).toEqual({ backend, values: [19, 22, 43, 50] });
     expect(testPage.errors).toEqual([]);

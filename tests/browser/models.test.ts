@@ -1,5 +1,5 @@
-// Converted models in headless Chromium, loaded by plain TensorFlow.js from a web server: on wasm and
-// on webgl they give what JAX recorded, at every recorded batch size.
+// Converted models in headless Chromium, loaded by plain TensorFlow.js from a web server: on wasm, webgl
+// and webgpu they give what JAX recorded, at every recorded batch size.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kindOf, type DType } from "../../src/ir/dtypes.js";
@@ -43,6 +43,7 @@ interface Answer {
 
 const source = `
   import "@tensorflow/tfjs-backend-webgl";
+  import "@tensorflow/tfjs-backend-webgpu";
   import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
   import { loadGraphModel } from "@tensorflow/tfjs-converter";
   import * as tf from "@tensorflow/tfjs-core";
@@ -117,6 +118,10 @@ describe(reason ?? "models", { skip: reason !== undefined && !inCi }, () => {
 
   describe("webgl", () => {
     test.each(models)("$path", (model) => check(model, "webgl"));
+  });
+
+  describe("webgpu", () => {
+    test.each(models)("$path", (model) => check(model, "webgpu"));
   });
 
   async function check(model: RecordedModel, backend: string): Promise<void> {

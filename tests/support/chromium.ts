@@ -1,5 +1,5 @@
 // Headless Chromium for tests: bundles a test page, serves it on localhost and runs it with WebGL
-// drawn in software. The browser is Debian's `chromium` package or the one named by $CHROMIUM.
+// and WebGPU in software. The browser is Debian's `chromium` package or the one named by $CHROMIUM.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -20,10 +20,13 @@ const browserFlags = [
   "--use-gl=angle",
   "--use-angle=swiftshader",
   "--enable-unsafe-swiftshader",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
   "--ignore-gpu-blocklist",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-default-apps",
+  "--disable-dev-shm-usage",
   "--disable-domain-reliability",
   "--disable-sync",
   "--no-first-run",

@@ -5,6 +5,7 @@ import { dimEquals, shapeSize, type Dim, type Shape } from "../../ir/dims.js";
 import type { Tensor, Tf } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
 import type { ElementwiseOps } from "./elementwise.js";
+import { needsCare } from "./integerTranspose.js";
 import { groupDimensions, type ShapeOps } from "./shape.js";
 
 export type ReduceOps = Pick<Tf, "reduce" | "argReduce" | "cumulative" | "softmax" | "logSoftmax">;
@@ -58,11 +59,28 @@ export function reduceOps(
     return core.emitOne(op, inputs, { keep_dims: { b: keepDims } }, { dtype: x.dtype, shape });
   }
 
+  /**
+   * The axes of integers brought to the end, where the kernel of webgpu would do so with its own
+   * transposition, which is wrong for integers; null where it need not.
+   */
+  function axesLast(x: Tensor, axes: readonly number[]): Tensor | null {
+    const rank = x.shape.length;
+    if (rank < 3 || !needsCare(core, x)) return null;
+    const kept = x.shape.flatMap((_, axis) => (axes.includes(axis) ? [] : [axis]));
+    const order = [...kept, ...[...axes].sort((a, b) => a - b)];
+    return order.every((axis, index) => axis === index) ? null : shapes.transpose(x, order);
+  }
+
   const reduce: Tf["reduce"] = (op, x, axes, keepDims = false) => {
     const shape = reducedShape(x.shape, axes, keepDims);
     if (axes.length === 0) return x;
     if (axes.some((axis) => x.shape[axis] === 0)) return identity(op, x, shape);
     if (axes.every((axis) => x.shape[axis] === 1)) return shapes.reshape(x, shape);
+    const moved = axesLast(x, axes);
+    if (moved !== null) {
+      const last = axes.map((_, index) => x.shape.length - axes.length + index);
+      return shapes.reshape(reduce(op, moved, last), shape);
+    }
     if ((op === "Sum" || op === "Mean") && wasm && x.dtype === "float32") {
       const staged = longSumStage(x, axes);
       if (staged !== null) {
@@ -109,6 +127,8 @@ export function reduceOps(
 
   const argReduce: Tf["argReduce"] = (op, x, axis) => {
     const shape = reducedShape(x.shape, [axis], false);
+    const moved = axesLast(x, [axis]);
+    if (moved !== null) return argReduce(op, moved, x.shape.length - 1);
     const inputs = [x, core.numbers([axis], "int32", [])];
     if (shape.length > 0 || !core.targets("webgpu")) {
       return core.emitOne(op, inputs, {}, { dtype: "int32", shape });
@@ -128,6 +148,15 @@ export function reduceOps(
 
   const cumulative: Tf["cumulative"] = (op, x, axis, { reverse, exclusive }) => {
     if (x.shape.length === 0) return x;
+    const moved = axesLast(x, [axis]);
+    if (moved !== null) {
+      const rank = x.shape.length;
+      const sums = cumulative(op, moved, rank - 1, { reverse, exclusive });
+      const places = x.shape.map((_, place) =>
+        place < axis ? place : place === axis ? rank - 1 : place - 1,
+      );
+      return shapes.transpose(sums, places);
+    }
     if (x.shape.length <= 4 || !gpu) {
       const attrs = { exclusive: { b: exclusive }, reverse: { b: reverse } };
       const inputs = [x, core.numbers([axis], "int32", [])];

@@ -18,6 +18,7 @@ import {
 import { elementCount, hostArray, valuesOf, type HostArray } from "../../ir/hostArray.js";
 import type { AttrValue, Tensor, Tf, TfDtype } from "../../ir/tf.js";
 import type { GraphCore } from "../core.js";
+import { needsCare, transposeIntegers } from "./integerTranspose.js";
 import type { DimensionOps } from "./dimensions.js";
 
 export type ShapeOps = Pick<
@@ -147,8 +148,9 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
     if (shapeEquals(aligned.shape, shape)) return aligned;
     const known = smallBroadcast(aligned, shape);
     if (known !== null) return core.constant(known, x.dtype);
-    if (product(x.shape) === 1) {
-      // One element: Fill needs no rank and no copy loop.
+    if (product(x.shape) === 1 && (!gpu || x.value !== null)) {
+      // One element: Fill needs no rank and no copy loop. It reads the element in JavaScript, for which
+      // a GPU would have to stop.
       const scalar = reshape(x, []);
       return core.emitOne(
         "Fill",
@@ -191,6 +193,7 @@ export function shapeOps(core: GraphCore, dimensions: DimensionOps): ShapeOps {
         permutation.map((axis) => first[axis] ?? 0),
       );
     }
+    if (needsCare(core, x)) return transposeIntegers(core, { reshape, transpose }, x, permutation);
     if (permutation.length > 6) return transposeCollapsed(x, permutation, shape);
     const output = { dtype: x.dtype, shape };
     return core.emitOne("Transpose", [x, vector(permutation)], {}, output);
