@@ -22,6 +22,14 @@ import {
   type Stage,
 } from "./draw.js";
 
+/** A program under examination, at some point. */
+interface Subject {
+  readonly program: ClosedJaxpr;
+  /** The same without derivative rules of its own. */
+  readonly plain: ClosedJaxpr;
+  readonly args: readonly Numbers[];
+}
+
 const unchanged: Stage = (_o, values) => values;
 
 /** A difference quotient of fourth order takes values this many steps away. */
@@ -60,7 +68,9 @@ export class Laws {
     try {
       if (linear !== undefined) await this.#checkTransposed(linear);
       if (typeof jvp === "function" && this.#activeInputs().length > 0) {
-        await this.#checkDerivatives();
+        const [program, args] = [this.#program, this.#args];
+        const plain = this.#example.plain ?? program;
+        await this.#checkDerivatives({ program, plain, args }, true);
       }
       if (typeof batch === "function" && this.#batchedInputs().length > 0) {
         await this.#checkBatches();
@@ -113,31 +123,30 @@ export class Laws {
     return this.#example.batched ?? upTo(this.#example.inputs.length);
   }
 
-  async #checkDerivatives(): Promise<void> {
+  async #checkDerivatives({ program, plain, args }: Subject, withSlope: boolean): Promise<void> {
     const candidates = this.#activeInputs();
     const chosen = this.#draw.subset(candidates.length, 1).map((index) => at(candidates, index));
-    const active = this.#args.map((_, index) => chosen.includes(index));
-    const source = this.#example.plain ?? this.#program;
-    const everything = source.jaxpr.outvars.map(() => true);
-    const forward = this.#runnable(jvpProgram(source, active, everything).program);
-    const [count, outputs] = [this.#args.length, this.#program.jaxpr.outvars.length];
+    const active = args.map((_, index) => chosen.includes(index));
+    const everything = plain.jaxpr.outvars.map(() => true);
+    const forward = this.#runnable(jvpProgram(plain, active, everything).program);
+    const [count, outputs] = [args.length, program.jaxpr.outvars.length];
     const directions = (): readonly Numbers[] =>
       forward.jaxpr.invars.slice(count).map(({ aval }) => randomLike(aval, this.#random));
     const push = async (given: readonly Numbers[]): Promise<readonly Numbers[]> =>
-      evaluate(forward, [...this.#args, ...given]);
+      evaluate(forward, [...args, ...given]);
 
     const tangents = directions();
     const pushed = await push(tangents);
-    const values = await evaluate(this.#runnable(this.#program), this.#args);
+    const values = await evaluate(this.#runnable(program), args);
     values.forEach((value, index) => {
       expectEqual(`value ${index} of jvp`, at(pushed, index), value, this.#tolerance);
     });
     await this.#checkLinearity(tangents, directions(), pushed.slice(outputs), async (given) =>
       (await push(given)).slice(outputs),
     );
-    await this.#checkSlope(source, active, tangents);
+    if (withSlope) await this.#checkSlope(plain, active, tangents);
     if (this.#example.reverse !== false) {
-      await this.#checkAdjoint(active, tangents, pushed.slice(outputs));
+      await this.#checkAdjoint({ program, plain, args }, active, tangents, pushed.slice(outputs));
     }
   }
 
@@ -215,17 +224,18 @@ export class Laws {
 
   /** `<c, J t> = <Jᵀ c, t>` */
   async #checkAdjoint(
+    { program, args }: Subject,
     active: readonly boolean[],
     tangents: readonly Numbers[],
     pushed: readonly Numbers[],
   ): Promise<void> {
-    const backward = this.#runnable(vjpProgram(this.#program, active).program);
-    const [count, outputs] = [this.#args.length, this.#program.jaxpr.outvars.length];
+    const backward = this.#runnable(vjpProgram(program, active).program);
+    const [count, outputs] = [args.length, program.jaxpr.outvars.length];
     const cotangents = backward.jaxpr.invars
       .slice(count)
       .map(({ aval }) => randomLike(aval, this.#random));
-    const results = await evaluate(backward, [...this.#args, ...cotangents]);
-    const values = await evaluate(this.#runnable(this.#program), this.#args);
+    const results = await evaluate(backward, [...args, ...cotangents]);
+    const values = await evaluate(this.#runnable(program), args);
     values.forEach((value, index) => {
       expectEqual(`value ${index} of vjp`, at(results, index), value, this.#tolerance);
     });
@@ -277,10 +287,15 @@ export class Laws {
   }
 
   async #checkBatches(): Promise<void> {
-    await this.#checkBatch(this.#program);
+    const batch = await this.#checkBatch(this.#program);
     const { jvp } = this.#primitive;
     const candidates = this.#activeInputs();
     if (typeof jvp !== "function" || candidates.length === 0 || !this.#draw.oneIn(3)) return;
+    if (this.#draw.bool()) {
+      // The other way round: derivatives of the batched program.
+      await this.#checkDerivatives(batch, false);
+      return;
+    }
     const active = this.#args.map((_, index) => candidates.includes(index));
     // The pull-back as a program of its own: a batch of gradients is the gradients of the rows.
     const { reverse } = this.#example;
@@ -292,7 +307,7 @@ export class Laws {
   }
 
   /** The batched program against the program applied to each row. */
-  async #checkBatch(program: ClosedJaxpr): Promise<void> {
+  async #checkBatch(program: ClosedJaxpr): Promise<Subject> {
     const { axis } = this.#example;
     const count = this.#args.length;
     const { invars, outvars } = program.jaxpr;
@@ -305,7 +320,8 @@ export class Laws {
     );
     const rowProgram = this.#runnable(program);
     const front = outvars.map(() => 0);
-    const batched = this.#runnable(batchProgram(program, size, dims, front).program);
+    const whole = batchProgram(program, size, dims, front).program;
+    const batched = this.#runnable(whole);
     // Rows of the named axis come before those of the batch.
     const offset = axis === undefined ? 0 : 1;
     const sampleRow = (): readonly Numbers[] => [
@@ -337,5 +353,8 @@ export class Laws {
       const label = `result ${output} of a batch (${dims.map(String).join()})`;
       expectEqual(label, array, wanted, this.#tolerance);
     });
+    const { plain } = this.#example;
+    const other = plain === undefined ? whole : batchProgram(plain, size, dims, front).program;
+    return { program: whole, plain: other, args: inputs };
   }
 }

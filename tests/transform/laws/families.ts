@@ -5,7 +5,7 @@ import { expect, it, vi } from "vitest";
 import { registry } from "../../../primitives/index.js";
 import { isNoRule, type Primitive } from "../../../src/ir/primitive.js";
 import { isDifferentiable } from "../../../src/transform/index.js";
-import { describeOnBackend } from "../../support/backends.js";
+import { describeOnBackend, nodeBackends } from "../../support/backends.js";
 import { Laws } from "./checks.js";
 import { Draw, type Example, type Generators } from "./draw.js";
 
@@ -27,6 +27,10 @@ const seed = Number(process.env.JAX2TFJS_PROPERTY_SEED ?? 1);
 const numRuns = Number(process.env.JAX2TFJS_PROPERTY_RUNS ?? 6);
 const only = process.env.JAX2TFJS_PROPERTY_ONLY?.split(",");
 
+/** Where equations run. */
+const backend =
+  nodeBackends.find((name) => name === process.env.JAX2TFJS_PROPERTY_BACKEND) ?? "cpu";
+
 const takesTangents = ({ inputs, active }: Example): boolean =>
   active === undefined ? inputs.some(({ dtype }) => isDifferentiable(dtype)) : active.length > 0;
 
@@ -41,10 +45,10 @@ function watch(primitive: Primitive, rule: Rule): (() => number) | null {
   };
 }
 
-/** Tests of the laws for these primitives, on the cpu backend. */
+/** Tests of the laws for these primitives, on the cpu backend by default. */
 export function testLaws(family: Generators): void {
   const tested = Object.entries(family).filter(([name]) => only?.includes(name) ?? true);
-  describeOnBackend("cpu", () => {
+  describeOnBackend(backend, () => {
     it.each(tested)("%s", async (name, generator) => {
       const primitive = registry.get(name);
       if (primitive === undefined) throw new Error(`no primitive is named ${name}`);
