@@ -61,15 +61,22 @@ function lowProduct(tf: Tf, x: Tensor, y: Tensor): Tensor {
   return low16(tf, add(tf, lower, upper));
 }
 
+/**
+ * Floor division by a power of two of numbers up to 2^24. WebGL's FloorDiv rounds what it divides to
+ * whole numbers in a way that adds 1 to odd ones from 2^23 on; its FloorMod does not.
+ */
+const floorWide = (tf: Tf, x: Tensor, power: number): Tensor =>
+  floor(tf, sub(tf, x, lowBits(tf, x, power)), int(tf, 2 ** power));
+
 /** The product of 16 bits each as a word. */
 function fullProduct(tf: Tf, x: Tensor, y: Tensor): Word {
   const [first, second] = bytesOf(tf, y);
   const lower = times(tf, x, first);
-  if (second === null) return { high: carry(tf, lower), low: low16(tf, lower) };
+  if (second === null) return { high: floorWide(tf, lower, 16), low: low16(tf, lower) };
   const upper = times(tf, x, second);
   // At most 255 × 65535 + 255 × 256, just below 2^24.
   const sum = add(tf, lower, times(tf, lowBits(tf, upper, 8), int(tf, 256)));
-  return { high: add(tf, carry(tf, sum), floor(tf, upper, int(tf, 256))), low: low16(tf, sum) };
+  return { high: add(tf, floorWide(tf, sum, 16), floorWide(tf, upper, 8)), low: low16(tf, sum) };
 }
 
 export function multiplyWords(tf: Tf, x: Word, y: Word): Word {

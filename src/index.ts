@@ -84,7 +84,7 @@ export {
   type TfjsFunction,
   type TfjsModel,
 } from "./run/callTfjs.js";
-export { ComplexArray } from "./run/evaluator.js";
+export { ComplexArray, WordArray } from "./run/evaluator.js";
 export type { ArrayData, ArrayLike, ArrayValue, NumberArray } from "./trace/arrays.js";
 export { Tracer } from "./trace/trace.js";
 export * as dims from "./dims.js";

@@ -16,16 +16,17 @@ import {
   type Literal,
   type Var,
 } from "../ir/jaxpr.js";
-import type { ShapedArray } from "../ir/aval.js";
+import { carriedAval, type ShapedArray } from "../ir/aval.js";
 import type { HostArray } from "../ir/hostArray.js";
 import type { EagerControl, EagerSteps } from "../ir/primitive.js";
 import type { HostFunction } from "../ir/params.js";
 import { printEquation, printSource } from "../ir/print.js";
 import type { Backend } from "../ir/tf.js";
 import { GraphRunner } from "./execute.js";
+import { exactBackends } from "./tf/index.js";
 import { lowerProgram } from "./lowerProgram.js";
 
-/** A value while a program runs: one tensor, or real and imaginary part. */
+/** A value while a program runs: one tensor, or two (`partsOf`). */
 export interface EagerValue {
   readonly aval: ShapedArray;
   readonly tensors: readonly TfjsTensor[];
@@ -47,8 +48,8 @@ export interface EagerOptions {
 }
 
 /**
- * An equation as a program of its own. Complex values cross its border as pairs of real arrays,
- * since not every backend holds complex tensors.
+ * An equation as a program of its own. Complex values cross its border as pairs of real arrays, since
+ * not every backend holds complex tensors, and words as halves where int32 is not exact.
  */
 interface StepProgram {
   readonly runner: GraphRunner;
@@ -146,7 +147,7 @@ export class EagerRunner {
         step.runner,
         inputs.flatMap((input) => input.tensors),
       );
-      return regroup(step.outputs, tensors);
+      return regroup(step.outputs, tensors, this.#options.backend);
     } catch (error) {
       if (error instanceof Jax2TfjsError) throw error;
       throw new Jax2TfjsError(
@@ -221,6 +222,7 @@ export class EagerRunner {
       outputs: outvars.map((_, index) => `out${index}`),
       backends: new Set([this.#options.backend]),
       complexBorders: "pair",
+      wordInputs: "halves",
     });
     return {
       runner: new GraphRunner(graph),
@@ -261,6 +263,7 @@ export class EagerRunner {
       outputs: ["out0"],
       backends: new Set([this.#options.backend]),
       complexBorders: "pair",
+      wordInputs: "halves",
     });
     const runner = new GraphRunner(graph);
     const tensors = yield* runGraph(runner, []);
@@ -269,7 +272,7 @@ export class EagerRunner {
     tensors.forEach((tensor) => {
       tensor.dispose();
     });
-    const [value] = regroup([aval], kept);
+    const [value] = regroup([aval], kept, this.#options.backend);
     runner.dispose();
     if (value === undefined) throw new Error("internal error: a constant without value");
     return value;
@@ -292,6 +295,10 @@ function callHost(
   inputs: readonly EagerValue[],
   outputs: readonly ShapedArray[],
 ): EagerSteps<readonly EagerValue[]> {
+  if (inputs.some(({ aval, tensors }) => aval.dtype === "uint32" && tensors.length > 1)) {
+    const message = `${call.name} takes uint32 numbers, which are no tensor on this backend`;
+    throw new Jax2TfjsError("call-tfjs", message, { fix: "convert them to float32 before" });
+  }
   const run = (): readonly EagerValue[] => {
     const tensors = inputs.map(({ tensors: [first] }) => first);
     // callTfjs makes functions of tensors only.
@@ -364,13 +371,24 @@ function runStepsNow<T>(steps: EagerSteps<T>): T {
   return state.value;
 }
 
+/**
+ * How many tensors stand for a value on a backend: complex numbers are two real ones; uint32 words,
+ * and random keys of such, are two of 16 bits each where int32 is not exact.
+ */
+export function partsOf(aval: ShapedArray, backend: Backend): 1 | 2 {
+  const { dtype } = carriedAval(aval);
+  return isComplex(dtype) || (dtype === "uint32" && !exactBackends.has(backend)) ? 2 : 1;
+}
+
+/** Tensors, one after the other, as values of these types. */
 export function regroup(
   avals: readonly ShapedArray[],
   tensors: readonly TfjsTensor[],
+  backend: Backend,
 ): readonly EagerValue[] {
   let next = 0;
   return avals.map((aval) => {
-    const count = isComplex(aval.dtype) ? 2 : 1;
+    const count = partsOf(aval, backend);
     const own = tensors.slice(next, next + count);
     next += count;
     return { aval, tensors: own };

@@ -45,6 +45,11 @@ export interface LowerOptions {
    * not have, or as two float32 tensors `KEY/real` and `KEY/imag`.
    */
   readonly complexBorders: "complex64" | "pair";
+  /**
+   * How uint32 inputs appear in the signature where a backend is not exact in 32 bits: as one tensor
+   * of the bits, or as two of 16 bits each, `KEY/high` and `KEY/low`, as outputs do. Default: whole.
+   */
+  readonly wordInputs?: "whole" | "halves";
   /** Make the graph fail where the sizes of inputs do not fit the symbolic shapes. Default: false. */
   readonly guards?: boolean;
 }
@@ -63,7 +68,7 @@ export function lowerProgram(options: LowerOptions): Graph {
   const lowering = createLowering(core, (name) => solver.variable(lowering.tf, name));
   const { tf } = lowering;
 
-  const border = new Border(core, tf, options.complexBorders);
+  const border = new Border(core, tf, options);
   const args = options.program.jaxpr.invars.map(({ aval }, position): GraphValue => {
     const input = options.inputs[position];
     if (input === undefined) throw new Error("internal error: input without name");
@@ -147,14 +152,20 @@ class Border {
   constructor(
     readonly core: GraphCore,
     readonly tf: Tf,
-    readonly complexBorders: LowerOptions["complexBorders"],
+    readonly options: Pick<LowerOptions, "complexBorders" | "wordInputs">,
   ) {}
 
   input(key: string, position: number, aval: ShapedArray): GraphValue {
-    if (isComplex(aval.dtype) && this.complexBorders === "pair") {
+    if (isComplex(aval.dtype) && this.options.complexBorders === "pair") {
       const real = this.#placeholder(`${key}/real`, position, "real", "float32", aval.shape);
       const imag = this.#placeholder(`${key}/imag`, position, "imag", "float32", aval.shape);
       return this.tf.fromPair(real, imag, aval);
+    }
+    const isHalved = this.options.wordInputs === "halves" && !this.tf.exactIntegers;
+    if (aval.dtype === "uint32" && isHalved) {
+      const high = this.#placeholder(`${key}/high`, position, "high", "int32", aval.shape);
+      const low = this.#placeholder(`${key}/low`, position, "low", "int32", aval.shape);
+      return this.tf.fromLimbs(high, low, aval);
     }
     const dtype = tfDtypeOf(aval.dtype);
     if (dtype === null) {
@@ -182,7 +193,7 @@ class Border {
   }
 
   output(key: string, position: number, value: GraphValue): void {
-    if (isComplex(value.aval.dtype) && this.complexBorders === "pair") {
+    if (isComplex(value.aval.dtype) && this.options.complexBorders === "pair") {
       const { re, im } = this.tf.pair(value);
       const whole = (part: Tensor): Tensor => this.tf.broadcastTo(part, value.aval.shape);
       this.#identity(`${key}/real`, position, "real", whole(re));

@@ -3,7 +3,6 @@
  * sizes made concrete for each call.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { isComplex } from "../ir/dtypes.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import { hostArray, type HostArray } from "../ir/hostArray.js";
 import type { ClosedJaxpr } from "../ir/jaxpr.js";
@@ -13,7 +12,7 @@ import { substituteProgram } from "../ir/substitute.js";
 import type { Backend } from "../ir/tf.js";
 import type { BoundParameter } from "../import/params/bind.js";
 import type { Program, ProgramValue } from "../import/program.js";
-import { EagerRunner, type EagerValue, type EquationEvent } from "../lower/eager.js";
+import { EagerRunner, partsOf, type EagerValue, type EquationEvent } from "../lower/eager.js";
 import { optimize } from "../passes/optimize.js";
 import type { LoadedProgram } from "./loaded.js";
 import { argumentPaths } from "../runtime/argumentPaths.js";
@@ -25,7 +24,7 @@ import {
   type CallSignature,
   type SignatureLeaf,
 } from "./signature.js";
-import { arrayOf, tensorsOf } from "./tensors.js";
+import { arrayOf, valueTensors } from "./tensors.js";
 
 export interface EagerOptions {
   /** The tfjs backend that is current when the program runs. */
@@ -71,6 +70,7 @@ class EagerProgram implements LoadedProgram {
   readonly #program: ClosedJaxpr;
   readonly #plan: DimPlan;
   readonly #runner: EagerRunner;
+  readonly #backend: Backend;
   /** Programs with concrete sizes, by these sizes. */
   readonly #sized = new Map<string, ClosedJaxpr>();
   /** Values of bound parameters, by position. */
@@ -80,8 +80,9 @@ class EagerProgram implements LoadedProgram {
     this.signature = signatureOf(program, options.parameters);
     this.#program = program.jaxpr;
     this.#plan = dimPlanOf(this.signature);
-    this.#parameters = parameterValues(program.jaxpr, options.parameters ?? []);
+    this.#parameters = parameterValues(program.jaxpr, options);
     const { backend, onEquation } = options;
+    this.#backend = backend;
     this.#runner = new EagerRunner({
       backend,
       ...(onEquation === undefined ? {} : { onEquation }),
@@ -111,7 +112,7 @@ class EagerProgram implements LoadedProgram {
       const array = inputs[next++];
       const fitted = leaf && array ? fitInput(leaf, array) : undefined;
       if (fitted === undefined) throw new Error(`internal error: no array for input ${position}`);
-      const value = { aval, tensors: tensorsOf(fitted, isComplex(aval.dtype) ? 2 : 1) };
+      const value = { aval, tensors: valueTensors(fitted, partsOf(aval, this.#backend)) };
       own.push(value);
       return value;
     });
@@ -155,7 +156,7 @@ class EagerProgram implements LoadedProgram {
 /** Reads all parameters, so that their file may be closed afterwards. */
 function parameterValues(
   { jaxpr }: ClosedJaxpr,
-  parameters: readonly BoundParameter[],
+  { parameters = [], backend }: EagerOptions,
 ): ReadonlyMap<number, EagerValue> {
   return new Map(
     parameters.map((bound) => {
@@ -164,7 +165,7 @@ function parameterValues(
         throw new Jax2TfjsError("params-mismatch", `there is no argument ${bound.position}`);
       }
       const array = hostArray(bound.dtype, bound.shape, bound.read());
-      return [bound.position, { aval, tensors: tensorsOf(array, isComplex(aval.dtype) ? 2 : 1) }];
+      return [bound.position, { aval, tensors: valueTensors(array, partsOf(aval, backend)) }];
     }),
   );
 }

@@ -11,7 +11,7 @@ import { fromNumbers, type HostArray } from "../ir/hostArray.js";
 import { subJaxprs, type Atom, type ClosedJaxpr, type Jaxpr } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
 import type { Backend } from "../ir/tf.js";
-import { EagerRunner, regroup, type EagerValue } from "../lower/eager.js";
+import { EagerRunner, partsOf, regroup, type EagerValue } from "../lower/eager.js";
 import { GraphRunner } from "../lower/execute.js";
 import { lowerProgram } from "../lower/lowerProgram.js";
 import { optimize } from "../passes/optimize.js";
@@ -26,7 +26,7 @@ import {
 import { provideEvaluator } from "../trace/trace.js";
 import { releaseWhenForgotten } from "./memory.js";
 import { programKey } from "./programKey.js";
-import { tensorsOf } from "./tensors.js";
+import { joinHalves, valueTensors } from "./tensors.js";
 
 /**
  * A complex array on a backend that has no complex tensors (wasm): two real tensors.
@@ -61,6 +61,43 @@ export class ComplexArray implements ArrayValue {
   /** Frees both tensors. */
   dispose(): void {
     tf.dispose([this.real, this.imag]);
+  }
+}
+
+/**
+ * uint32 words, or random keys made of such, on a backend whose int32 is not exact (webgl, webgpu):
+ * two tensors of 16 bits each.
+ */
+export class WordArray implements ArrayValue {
+  readonly dtype = "int32";
+  readonly high: tf.Tensor;
+  readonly low: tf.Tensor;
+
+  constructor(high: tf.Tensor, low: tf.Tensor) {
+    this.high = high;
+    this.low = low;
+  }
+
+  get shape(): readonly number[] {
+    return this.high.shape;
+  }
+
+  get size(): number {
+    return this.high.size;
+  }
+
+  /** The words as int32 numbers of the same bits, as other backends give them. */
+  dataSync(): ArrayData {
+    return Int32Array.from(joinHalves(this.high.dataSync(), this.low.dataSync()));
+  }
+
+  async data(): Promise<ArrayData> {
+    return Int32Array.from(joinHalves(await this.high.data(), await this.low.data()));
+  }
+
+  /** Frees both tensors. */
+  dispose(): void {
+    tf.dispose([this.high, this.low]);
   }
 }
 
@@ -121,7 +158,7 @@ class ProgramCache {
       });
     }
     const tensors = compiled.runner.runSync(args.flatMap((arg) => [...arg.tensors]));
-    return regroup(compiled.outputs, tensors);
+    return regroup(compiled.outputs, tensors, backend);
   };
 
   #stepper(backend: Backend): EagerRunner {
@@ -193,6 +230,7 @@ function compile(program: ClosedJaxpr, backend: Backend): Compiled {
     outputs: outputs.map((_, index) => `out${index}`),
     backends: new Set([backend]),
     complexBorders: "pair",
+    wordInputs: "halves",
   });
   if (graph.needsAsync) return { runner: null, program: lowered, outputs };
   return { runner: new GraphRunner(graph), program: lowered, outputs };
@@ -210,17 +248,39 @@ function scalarArray(value: Value): HostArray {
 
 /** The tensors of an argument; those made here are added to `made`. */
 function argumentTensors(value: Value, made: tf.Tensor[]): readonly tf.Tensor[] {
+  const count = partsHere(value.aval);
   if (!isConcrete(value)) {
-    const parts = tensorsOf(scalarArray(value), isComplex(value.aval.dtype) ? 2 : 1);
+    const parts = valueTensors(scalarArray(value), count);
     made.push(...parts);
     return parts;
   }
   const { array } = value;
   if (array instanceof ComplexArray) return [array.real, array.imag];
+  if (array instanceof WordArray || (count === 2 && array.dtype === "int32")) {
+    return wordTensors(array, count, made);
+  }
   const tensor = array as unknown as tf.Tensor;
   if (tensor.isDisposed) throw disposed(array);
   if (tensor.dtype !== "complex64") return [tensor];
   const parts = [tf.real(tensor), tf.imag(tensor)];
+  made.push(...parts);
+  return parts;
+}
+
+/** How many tensors stand for a value of a type on the current backend. */
+function partsHere(aval: ShapedArray): 1 | 2 {
+  const { dtype } = carriedAval(aval);
+  return dtype === "uint32" ? partsOf(aval, currentBackend()) : isComplex(dtype) ? 2 : 1;
+}
+
+/** The tensors of words, which may have been made for another backend. */
+function wordTensors(array: ArrayValue, count: 1 | 2, made: tf.Tensor[]): readonly tf.Tensor[] {
+  if (array instanceof WordArray && count === 2) return [array.high, array.low];
+  if (!(array instanceof WordArray) && (array as unknown as tf.Tensor).isDisposed) {
+    throw disposed(array);
+  }
+  const words = Uint32Array.from(array.dataSync(), (word) => word >>> 0);
+  const parts = valueTensors(fromNumbers("uint32", array.shape, words), count);
   made.push(...parts);
   return parts;
 }
@@ -231,6 +291,10 @@ function keptArray({ aval, tensors }: EagerValue): ArrayValue {
   if (first === undefined) throw new Error("internal error: a result without tensors");
   if (second === undefined) {
     return remembered(releaseWhenForgotten(first), aval);
+  }
+  if (carriedAval(aval).dtype === "uint32") {
+    const array = new WordArray(releaseWhenForgotten(first), releaseWhenForgotten(second));
+    return remembered(array, aval);
   }
   // tfjs gives null or undefined for a kernel that it does not have.
   const kernel = tf.getKernel("Complex", tf.getBackend()) as object | null | undefined;
@@ -256,7 +320,7 @@ export function useTensors(): void {
     evaluate: (program, inputs) => runOnArrays(program, inputs, runProgram),
     tensor: (array) => {
       const aval = { dtype: array.dtype, shape: array.shape, weakType: false };
-      return keptArray({ aval, tensors: tensorsOf(array, isComplex(array.dtype) ? 2 : 1) });
+      return keptArray({ aval, tensors: valueTensors(array, partsHere(aval)) });
     },
   });
 }

@@ -13,7 +13,7 @@ import {
   pullbackProgram,
   type LinearizedProgram,
 } from "../transform/linearizeProgram.js";
-import type { RunProgram } from "./evaluator.js";
+import { currentBackend, type RunProgram } from "./evaluator.js";
 
 /**
  * What tfjs's own `customGrad` calls: an operation with several results and a gradient. tfjs has no
@@ -72,6 +72,8 @@ function only(value: EagerValue): tf.Tensor {
   return tensor;
 }
 
+const tensorsOfValue = ({ tensors }: EagerValue): tf.Tensor[] => [...tensors];
+
 /**
  * Runs a program; while tfjs records gradients, as one operation that has JAX's derivative, to any
  * order. The derivative is made when tfjs first asks for it.
@@ -89,29 +91,34 @@ export function runRecorded(
   if (!isRecording() || types.some(({ dtype }) => isComplex(dtype))) return run(program, args);
   const derivatives = derivativesOf(program);
   const outputTypes = program.jaxpr.outvars.map(({ aval }) => aval);
+  const backend = currentBackend();
   const inputs = Object.fromEntries(args.map((arg, index) => [`in${index}`, only(arg)]));
   const shapes = args.map((arg) => only(arg).shape);
   let residualTypes: readonly EagerValue["aval"][] = [];
   const tensors = tapeEngine().runKernelFunc({
     inputs,
     forwardFunc: (_backend, save) => {
-      if (refuse !== null) return run(program, args).map(only);
+      if (refuse !== null) return run(program, args).flatMap(tensorsOfValue);
       const { forward, outputCount } = derivatives.linearized();
       const results = run(forward, args);
       const residuals = results.slice(outputCount);
       residualTypes = residuals.map(({ aval }) => aval);
       // The arguments, too: they may be intermediate results that are gone when tfjs comes back.
       save([...args, ...residuals].flatMap(({ tensors: parts }) => [...parts]));
-      return results.slice(0, outputCount).map(only);
+      return results.slice(0, outputCount).flatMap(tensorsOfValue);
     },
     backwardsFunc: (dys, saved) => {
       if (refuse !== null) throw refuse();
-      const cotangents = Array.isArray(dys) ? (dys as tf.Tensor[]) : [dys as tf.Tensor];
+      const all = Array.isArray(dys) ? (dys as tf.Tensor[]) : [dys as tf.Tensor];
+      // Words have no cotangents: the first of their two tensors stands for both.
+      const cotangents = regroup(outputTypes, all, backend).map(only);
       const own = regroup(
         args.map(({ aval }) => aval),
         saved,
+        backend,
       );
-      const residuals = regroup(residualTypes, saved.slice(args.length));
+      const argTensors = args.flatMap(tensorsOfValue).length;
+      const residuals = regroup(residualTypes, saved.slice(argTensors), backend);
       // At once: tfjs asks for each gradient in a tidy of its own, which would free the others.
       const gradients = isRecording()
         ? recordedGradients(program, derivatives, own, cotangents, run)
@@ -124,11 +131,7 @@ export function runRecorded(
       );
     },
   });
-  return tensors.map((tensor, index) => {
-    const aval = outputTypes[index];
-    if (aval === undefined) throw new Error("internal error: a result without type");
-    return { aval, tensors: [tensor] };
-  });
+  return regroup(outputTypes, tensors, backend);
 }
 
 /** Gradients of the inputs that have one, by position. */

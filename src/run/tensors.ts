@@ -60,13 +60,27 @@ export function tensorsOf(array: HostArray, parts: 1 | 2): readonly tf.Tensor[] 
     case "float":
       return [realTensor(asFloat32(array), shape)];
     case "key": {
-      const words = carriedAval({ ...array, weakType: false }).shape as readonly number[];
-      return [tf.tensor(Int32Array.from(valuesOf(array) as Uint32Array), mutable(words), "int32")];
+      const sizes = carriedAval({ ...array, weakType: false }).shape as readonly number[];
+      return [tf.tensor(Int32Array.from(valuesOf(array) as Uint32Array), mutable(sizes), "int32")];
     }
     case "float0":
     case "token":
       throw new Error(`internal error: a ${dtype} array for a tensor`);
   }
+}
+
+/**
+ * The tensors that stand for a value in a running program (`partsOf` of src/lower/eager.ts): as
+ * `tensorsOf`, but words in two parts are their upper and lower 16 bits.
+ */
+export function valueTensors(array: HostArray, parts: 1 | 2): readonly tf.Tensor[] {
+  const { dtype, shape } = carriedAval({ ...array, weakType: false });
+  if (parts === 1 || dtype !== "uint32") return tensorsOf(array, parts);
+  const words = valuesOf(array) as Uint32Array;
+  return [
+    Int32Array.from(words, (word) => word >>> 16),
+    Int32Array.from(words, (word) => word & 65535),
+  ].map((half) => tf.tensor(half, mutable(shape as readonly number[]), "int32"));
 }
 
 /** The values of real and imaginary part in turn. */
@@ -80,7 +94,7 @@ function interleave(real: ArrayLike<number>, imag: ArrayLike<number>): Float32Ar
 }
 
 /** Words from their upper and lower 16 bits. */
-function joinHalves(high: ArrayLike<number>, low: ArrayLike<number>): Uint32Array {
+export function joinHalves(high: ArrayLike<number>, low: ArrayLike<number>): Uint32Array {
   return Uint32Array.from(high, (upper, index) => upper * 65536 + (low[index] ?? 0));
 }
 

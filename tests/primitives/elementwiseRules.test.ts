@@ -224,7 +224,7 @@ describe("types", () => {
       { new_dtype: "float31", weak_type: false },
     ],
     [
-      "cannot convert from key<fry> to int32",
+      "Cannot convert_element_type from key<fry> to int32",
       "dtype-mismatch",
       "convert_element_type",
       [["key<fry>", []]],

@@ -51,14 +51,23 @@ export const jaxprTable: Readonly<Record<string, () => ClosedJaxpr>> = {
   keyDataRaw: of((k) => random.keyData(k), raw),
   wrapKeyData: of((w) => random.wrapKeyData(w), new ShapeDtypeStruct([2, 2], "uint32")),
   clone: of((k) => random.clone(k), keys),
-  vmapKey: of(vmap((s: A) => random.key(s)), numbers),
-  vmapSplit: of(vmap((k: A) => random.split(k)), keys),
+  vmapKey: of(
+    vmap((s: A) => random.key(s)),
+    numbers,
+  ),
+  vmapSplit: of(
+    vmap((k: A) => random.split(k)),
+    keys,
+  ),
   vmapFoldIn: of(
     (k, n) => vmap((own: A, i: A) => random.foldIn(own, i), { inAxes: [null, 0] })(k, n),
     key,
     numbers,
   ),
-  vmapBits: of(vmap((k: A) => random.bits(k, [2])), keys),
+  vmapBits: of(
+    vmap((k: A) => random.bits(k, [2])),
+    keys,
+  ),
   vmapWrap: of(
     vmap((k: A) => random.bits(k)),
     new ShapeDtypeStruct([3, 2], "uint32"),

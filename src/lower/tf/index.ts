@@ -3,7 +3,7 @@
  */
 import type { ClosedJaxpr } from "../../ir/jaxpr.js";
 import { arrayEquals, type HostArray } from "../../ir/hostArray.js";
-import type { GraphValue, Tensor, Tf, TfDtype } from "../../ir/tf.js";
+import type { Backend, GraphValue, Tensor, Tf, TfDtype } from "../../ir/tf.js";
 import { JaxprBuilder } from "../../ir/builder.js";
 import { canonicalBytes } from "../arrays.js";
 import { createOps } from "../../lax/ops.js";
@@ -17,8 +17,8 @@ import { indexingOps } from "./indexing.js";
 import { reduceOps } from "./reduce.js";
 import { shapeOps } from "./shape.js";
 
-/** Constants above this size become named weights of their own instead of shared small ones. */
-const exactBackends = new Set(["cpu", "wasm", "tensorflow"]);
+/** Backends whose int32 tensors hold 32 bits. */
+export const exactBackends: ReadonlySet<Backend> = new Set(["cpu", "wasm", "tensorflow"]);
 
 export interface TfOptions {
   readonly core: GraphCore;
