@@ -3,7 +3,7 @@
  * combiners with repeated rows through sorting and a segmented scan. Used by scatter.ts.
  */
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
-import { minDim, negDim, subDims, type Dim } from "../src/ir/dims.js";
+import { addDims, subDims, type Dim } from "../src/ir/dims.js";
 import { isComplex } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import { asInt32 } from "../src/ir/hostArray.js";
@@ -231,33 +231,47 @@ function reduceMonoid(o: Ops, monoid: Monoid, x: Value): Value {
   }
 }
 
-/** `x` moved down by `distance` rows. */
-function shiftRows(o: Ops, x: Value, distance: Dim, fill: Value): Value {
-  const config = x.aval.shape.map((_, axis) =>
-    axis === 0 ? ([distance, negDim(distance), 0] as const) : ([0, 0, 0] as const),
-  );
-  return o.pad(x, fill, config);
+/** The place of the first update of each one's row, among updates sorted by row, last row first. */
+function startsOfRuns(tf: Tf, sorted: Tensor, rowCount: Dim): Tensor {
+  const ones = tf.fill(sorted.shape, 1, "int32");
+  const counts = tf.scatterNd(column(tf, sorted), ones, [rowCount]);
+  const starts = tf.cumulative("Cumsum", counts, 0, { reverse: true, exclusive: true });
+  return tf.gather(starts, sorted, 0);
 }
 
-/** Combines runs of equal rows; the last element of each run then holds the whole run. */
+/**
+ * Combines runs of equal rows; the last element of each run then holds the whole run. After step n
+ * each element holds the 2^n before it, as far as they are in its run.
+ */
 function segmentedScan(
-  o: Ops,
-  rows: Value,
-  updates: Value,
-  identity: number | boolean,
+  tf: Tf,
+  updates: GraphValue,
+  starts: Tensor,
+  monoid: Monoid,
   combiner: Combiner,
-): Value {
-  const count = at(rows.aval.shape, 0);
-  const { dtype, shape } = updates.aval;
-  const fill = o.literal(identity, dtype);
-  const none = o.literal(-1, "int32");
+): GraphValue {
+  const { aval } = updates;
+  const count = at(aval.shape, 0);
+  const range = tf.range(count);
+  // To combine some twice changes nothing, but for sums and the like.
+  const isIdempotent = monoid !== "sum" && monoid !== "prod" && monoid !== "xor";
+  const identity = identityOf(monoid, aval.dtype);
   let result = updates;
   for (let step = 0; step < halvingSteps(count); step++) {
-    const distance = typeof count === "number" ? 2 ** step : minDim(2 ** step, count);
-    const same = o.eq(shiftRows(o, rows, distance, none), rows);
-    const before = shiftRows(o, result, distance, fill);
-    const isSame = o.broadcastInDim(same, shape, [0]);
-    result = o.selectN(isSame, result, combiner(o, before, result));
+    const before = tf.binary("Sub", range, tf.scalar(2 ** step, "int32"));
+    const places = tf.binary("Maximum", before, starts);
+    const taken = moveData(tf, [result], aval, (parts) => tf.gather(at(parts, 0), places, 0));
+    const inRun = isIdempotent
+      ? []
+      : [tf.value(tf.binary("Equal", before, places), shapedArray("bool", [count]))];
+    const combined = tf.inline([taken, result, ...inRun], (o, [earlier, later, isNear]) => {
+      if (earlier === undefined || later === undefined) return [];
+      if (isNear === undefined) return [combiner(o, earlier, later)];
+      const nothing = o.full(aval.shape, identity, aval.dtype);
+      const near = o.broadcastInDim(isNear, aval.shape, [0]);
+      return [combiner(o, o.selectN(near, nothing, earlier), later)];
+    });
+    result = at(combined, 0);
   }
   return result;
 }
@@ -273,11 +287,9 @@ function combineSorted(
   const rowCount = countOf(operand);
   const count = countOf(scatter.updates);
   const { values, indices } = tf.topK(withSentinel(tf, numbers, rowCount), count);
-  const rows = tf.value(values, shapedArray("int32", [count]));
   const updates = reorder(tf, scatter.updates, indices);
-  const reduced = tf.inline([rows, updates], (o, inner) => [
-    segmentedScan(o, at(inner, 0), at(inner, 1), identityOf(monoid, operand.aval.dtype), combiner),
-  ]);
+  const starts = startsOfRuns(tf, values, numbers.kept === null ? rowCount : addDims(rowCount, 1));
+  const reduced = segmentedScan(tf, updates, starts, monoid, combiner);
   const after = tf.pad(tf.slice(values, [1], [subDims(count, 1)]), [[0, 1]], -1);
   const last = tf.binary("NotEqual", values, after);
   const inside = numbers.kept === null ? null : tf.binary("Less", values, tf.dim(rowCount));
@@ -285,7 +297,7 @@ function combineSorted(
     numbers.kept === null ? values : tf.binary("Minimum", values, tf.dim(subDims(rowCount, 1)));
   return combineUniqueRows(
     tf,
-    { operand, updates: at(reduced, 0), numbers: { rows: bounded, kept: and(tf, last, inside) } },
+    { operand, updates: reduced, numbers: { rows: bounded, kept: and(tf, last, inside) } },
     combiner,
   );
 }

@@ -78,6 +78,16 @@ case("reductionOfNothing", lambda x: lax.reduce(x, np.float32(1), lambda a, b: j
 case("scalarClamped", jax.vmap(lax.clamp, (0, None, None)), [numbers(3), np.float32(0.5), np.float32(2)])
 # TPU's own decomposition.
 case("eigenvaluesOnTpu", jnp.linalg.eigvalsh, [numbers(3, 3) + 3 * np.eye(3, dtype=np.float32)], platform="tpu")
+# Rows that repeat, in unknown number.
+segments = lambda x, i: (jax.ops.segment_max(x, i, 4), jax.ops.segment_prod(x, i, 4), jax.ops.segment_min(x, i - 1, 3))
+case(
+    "segmentsOfUnknownNumber",
+    segments,
+    [numbers(5, 2), np.array([1, 3, 1, 0, 1], np.int32)],
+    [numbers(1, 2), np.array([2], np.int32)],
+    [np.where(np.arange(18).reshape(9, 2) == 5, np.float32("nan"), numbers(9, 2)), np.array([0, 0, 3, 0, 3, 0, 0, 5, 3], np.int32)],
+    shapes=(("n, 2", "n"), ()),
+)
 
 path = pathlib.Path(__file__).parents[2] / "tests/data/exports.json.gz"
 path.write_bytes(gzip.compress(json.dumps(cases).encode(), 9, mtime=0))
