@@ -105,9 +105,10 @@ export function multiply(tf: Tf, x: Tensor, y: Tensor, dtype: DType): Tensor {
 /** floor(x / y) for y != 0. */
 export function floorDivide(tf: Tf, x: Tensor, y: Tensor, narrow: boolean): Tensor {
   const quotient = tf.binary("FloorDiv", x, y);
-  if (narrow || !tf.backends.has("wasm")) return quotient;
-  // wasm divides float32 numbers. What its quotient leaves over is small, except beside a large
-  // divisor, where the (exact) remainder makes it a multiple of the divisor.
+  if (narrow || !(tf.backends.has("wasm") || tf.backends.has("webgl"))) return quotient;
+  // wasm divides float32 numbers, and webgl adds 1 to odd ones from 2^23 on. What the quotient leaves
+  // over is small, except beside a large divisor, where the (exact) remainder makes it a multiple of
+  // the divisor.
   const rest = sub(tf, x, tf.binary("Mul", quotient, y));
   const divisor = knownInteger(y);
   const small = divisor !== null && Math.abs(divisor) <= 2 ** 22;

@@ -18,6 +18,10 @@ const source = `
     if (!(await tf.setBackend("webgl"))) throw new Error("no webgl");
     return drawnOf(cases[name](makeKeys()));
   };
+  globalThis.divide = async (x, y) => {
+    if (!(await tf.setBackend("webgl"))) throw new Error("no webgl");
+    return drawnOf(lax.div(Int32Array.from(x), y.length === 1 ? y[0] : Int32Array.from(y)))[0].data;
+  };
   globalThis.multiply = async (x, y) => {
     if (!(await tf.setBackend("webgl"))) throw new Error("no webgl");
     return drawnOf(lax.mul(Uint32Array.from(x), Uint32Array.from(y)))[0].data;
@@ -54,6 +58,16 @@ describe(reason ?? "Chromium", { skip: reason !== undefined && !inCi }, () => {
       `multiply(${JSON.stringify(x)}, ${JSON.stringify(y)})`,
     );
     expect(result).toEqual(x.map((word, index) => Math.imul(word, y[index] ?? 0) >>> 0));
+  });
+
+  test("int32 numbers are divided exactly up to 2^24", async () => {
+    const x = Array.from({ length: 4096 }, (_, index) => 2 ** 23 + 2047 * index);
+    const y = x.map((_, index) => [256, 7, 3, 1000, 65536][index % 5] ?? 1);
+    const divide = (left: readonly number[], right: readonly number[]): Promise<unknown> =>
+      testPage.page.evaluate(`divide(${JSON.stringify(left)}, ${JSON.stringify(right)})`);
+    expect(await divide(x, y)).toEqual(x.map((n, index) => Math.trunc(n / (y[index] ?? 1))));
+    const odd = x.map((n) => n | 255);
+    expect(await divide(odd, [256])).toEqual(odd.map((n) => Math.trunc(n / 256)));
   });
 
   const names = Object.keys(recorded.cases).filter((name) => !slow.includes(name));
