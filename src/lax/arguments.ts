@@ -4,7 +4,7 @@
  * counted from the front. Called by all files of this folder.
  */
 import { shapedArray } from "../ir/aval.js";
-import { printShape } from "../ir/dims.js";
+import { DimExpr, printShape, type Dim } from "../ir/dims.js";
 import { isComplex, isDType, isFloat, isInteger, type DType } from "../ir/dtypes.js";
 import type { Jax2TfjsError } from "../ir/errors.js";
 import type { Value } from "../ir/ops.js";
@@ -62,6 +62,17 @@ export function choice<T extends string>(
 ): T {
   if (known.includes(given)) return given;
   throw invalid(message(known.map((name) => `'${name}'`).join(", ")));
+}
+
+/** True for a whole number or a symbolic size: what sizes are given as. */
+export function isSize(value: unknown): value is Dim {
+  return Number.isInteger(value) || value instanceof DimExpr;
+}
+
+/** A whole number, for what is no size. @param what for the message: "the offset of diag" */
+export function wholeNumber(what: string, value: number): number {
+  if (Number.isInteger(value)) return value;
+  throw invalid(`${what} must be a whole number, got ${describeValue(value)}`);
 }
 
 /** True for a JavaScript number or bigint: it has no type of its own yet. */

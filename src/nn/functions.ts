@@ -4,12 +4,12 @@ import { isFloat, type DType } from "../ir/dtypes.js";
 import type { Value } from "../ir/ops.js";
 import { customJvp } from "../api/customDerivatives.js";
 import { stopGradient as stopGradientRecord } from "../../primitives/iota.js";
-import { at, canonicalAxis, canonicalDtype, invalid, optionsOf } from "../lax/arguments.js";
+import { at, canonicalAxis, canonicalDtype, invalid, isSize, optionsOf } from "../lax/arguments.js";
 import { arrayValue, callNamed, callNamedOne, out, type NestedArray } from "../numpy/convert.js";
 import { logaddexp, scalarLike, selectValues } from "../numpy/elementwise.js";
 import { promoteInexact, toType } from "../numpy/promotion.js";
 import { axesOf, keepDimensions, type Axis } from "../numpy/reductions.js";
-import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
+import { describeValue, type ArrayLike, type ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 
 function floating(x: ArrayLike): Value {
@@ -99,19 +99,26 @@ export function gelu(x: ArrayLike, options: GeluOptions = {}): ArrayValue {
   return out(approximate ? approximateGelu(value) : exactGelu(value));
 }
 
+/** A parameter of an activation. */
+function number(name: string, given: unknown): number {
+  if (typeof given === "number") return given;
+  throw invalid(`the parameter of ${name} must be a number, got ${describeValue(given)}`);
+}
+
 /** `x` above 0, else `slope * x`. JAX's `jax.nn.leaky_relu`. */
 export function leakyRelu(x: ArrayLike, slope = 0.01): ArrayValue {
   const value = floating(x);
-  const below = o.mul(scalarLike(value, slope), value);
+  const below = o.mul(scalarLike(value, number("leakyRelu", slope)), value);
   return out(selectValues(o.ge(value, scalarLike(value, 0)), value, below));
 }
 
 /** `x` above 0, else `alpha * (exp(x) - 1)`. JAX's `jax.nn.elu`. */
 export function elu(x: ArrayLike, alpha = 1): ArrayValue {
+  const factor = number("elu", alpha);
   const value = floating(x);
   const isAbove = o.gt(value, scalarLike(value, 0));
   const safe = selectValues(isAbove, zerosOf(value), value);
-  return out(selectValues(isAbove, value, o.mul(scalarLike(value, alpha), o.expm1(safe))));
+  return out(selectValues(isAbove, value, o.mul(scalarLike(value, factor), o.expm1(safe))));
 }
 
 /** elu with the constants that keep mean 0 and variance 1. JAX's `jax.nn.selu`. */
@@ -185,8 +192,9 @@ export interface OneHotOptions {
 /** 1 at the place of each class, else 0. JAX's `jax.nn.one_hot`. */
 export function oneHot(x: NestedArray, classes: Dim, options: OneHotOptions = {}): ArrayValue {
   const { dtype = "float32", axis = -1 } = optionsOf("oneHot", options, ["dtype", "axis"]);
-  if (typeof classes === "number" && (!Number.isInteger(classes) || classes < 0)) {
-    throw invalid(`oneHot of ${classes} classes`);
+  if (!isSize(classes) || (typeof classes === "number" && classes < 0)) {
+    const given = isSize(classes) ? classes.toString() : describeValue(classes);
+    throw invalid(`oneHot of ${given} classes`);
   }
   const given = arrayValue(x);
   const labels = isFloat(given.aval.dtype) ? toType(given, "int32") : given;

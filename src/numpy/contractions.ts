@@ -2,17 +2,19 @@
 import { dimEquals, printShape, type Dim } from "../ir/dims.js";
 import type { DotDimensionNumbers } from "../ir/params.js";
 import type { Value } from "../ir/ops.js";
-import { at, canonicalAxes, canonicalAxis, choice, invalid } from "../lax/arguments.js";
+import {
+  at,
+  canonicalAxes,
+  canonicalAxis,
+  choice,
+  invalid,
+  wholeNumber,
+} from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 import { arrayValue, callNamedOne, out, type NestedArray } from "./convert.js";
 import { promoteDtypes, toType } from "./promotion.js";
 import { ravel } from "./shapes.js";
-
-export interface PrecisionOptions {
-  /** Element type of the result and of the sums. */
-  readonly preferredElementType?: string;
-}
 
 /** A contraction that adds in the type of its operands. */
 export function contract(x: Value, y: Value, dimensionNumbers: DotDimensionNumbers): Value {
@@ -158,7 +160,10 @@ export type TensordotAxes =
 export function tensordot(x: NestedArray, y: NestedArray, axes: TensordotAxes = 2): ArrayValue {
   const [left, right] = two(x, y);
   if (typeof axes === "number") {
-    if (axes > Math.min(rank(left), rank(right))) {
+    if (
+      wholeNumber("the number of axes of tensordot", axes) < 0 ||
+      axes > Math.min(rank(left), rank(right))
+    ) {
       throw invalid(`tensordot over ${axes} dimensions of arrays that have fewer`);
     }
     const last = Array.from({ length: axes }, (_, index) => rank(left) - axes + index);
@@ -169,6 +174,10 @@ export function tensordot(x: NestedArray, y: NestedArray, axes: TensordotAxes = 
         [[], []],
       ]),
     );
+  }
+  const pairs: unknown = axes;
+  if (!Array.isArray(pairs) || pairs.length !== 2) {
+    throw invalid("tensordot takes a number of axes, or the axes of each array");
   }
   const [a, b] = axes.map((item) => (typeof item === "number" ? [item] : item));
   const own = canonicalAxes(a ?? [], rank(left));

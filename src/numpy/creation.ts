@@ -17,8 +17,15 @@ import { fromNumbers, isHostArray } from "../ir/hostArray.js";
 import type { LiteralValue } from "../ir/jaxpr.js";
 import type { Value } from "../ir/ops.js";
 import { callError } from "../api/calls.js";
-import { canonicalDtype, choice, invalid, optionsOf } from "../lax/arguments.js";
-import type { ArrayValue } from "../trace/arrays.js";
+import {
+  canonicalDtype,
+  choice,
+  invalid,
+  isSize,
+  optionsOf,
+  wholeNumber,
+} from "../lax/arguments.js";
+import { describeValue, type ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 import { arrayValue, callNamedOne, listOf, nestedValue, out, type NestedArray } from "./convert.js";
 import { scalarLike, whereValues } from "./elementwise.js";
@@ -27,14 +34,11 @@ import { broadcastValue, toType } from "./promotion.js";
 /** Sizes: one number for one dimension. */
 export type ShapeLike = Dim | Shape;
 
-/** True for a whole number or a symbolic size. */
-function isSize(size: unknown): boolean {
-  return typeof size === "number" ? Number.isInteger(size) : typeof size === "object" && !!size;
-}
+const describeSize = (size: unknown): string => (isSize(size) ? String(size) : describeValue(size));
 
 export function toShape(shape: ShapeLike): Shape {
   const sizes: Shape = Array.isArray(shape) ? (shape as Shape) : [shape as Dim];
-  const list = sizes.map(String).join(", ");
+  const list = sizes.map(describeSize).join(", ");
   if (!sizes.every(isSize)) {
     throw callError(
       "array-shape",
@@ -267,7 +271,7 @@ export function logspace(
 /** True on the diagonal that lies `offset` above the main one. */
 export function diagonalMask(rows: Dim, columns: Dim, offset: number, compare: "eq" | "ge"): Value {
   const row = o.iota("int32", [rows, columns], 0);
-  const place = o.literal(offset, "int32");
+  const place = o.literal(wholeNumber("the offset of a diagonal", offset), "int32");
   // The order of equations is JAX's.
   if (compare === "ge") return o.ge(o.add(row, place), o.iota("int32", [rows, columns], 1));
   const column = o.iota("int32", [rows, columns], 1);
@@ -282,6 +286,7 @@ export interface DiagonalOptions extends DtypeOption {
 /** Ones on a diagonal. JAX's `jnp.eye`. */
 export function eye(rows: Dim, columns: Dim = rows, options: DiagonalOptions = {}): ArrayValue {
   const { k = 0, dtype = "float32" } = optionsOf("eye", options, ["k", "dtype"]);
+  toShape([rows, columns]);
   return out(toType(diagonalMask(rows, columns, k, "eq"), canonicalDtype(dtype)));
 }
 
@@ -293,10 +298,12 @@ export function identity(size: Dim, options: DtypeOption = {}): ArrayValue {
 /** Ones at and below a diagonal. JAX's `jnp.tri`. */
 export function tri(rows: Dim, columns: Dim = rows, options: DiagonalOptions = {}): ArrayValue {
   const { k = 0, dtype = "float32" } = optionsOf("tri", options, ["k", "dtype"]);
+  toShape([rows, columns]);
   return out(toType(diagonalMask(rows, columns, k, "ge"), canonicalDtype(dtype)));
 }
 
 function triangle(name: string, x: NestedArray, k: number): ArrayValue {
+  wholeNumber("the offset of a diagonal", k);
   const body = (value: Value): Value => {
     const { shape, dtype } = value.aval;
     const [rows, columns] = shape.slice(-2);
@@ -340,6 +347,7 @@ function diagonalMatrix(value: Value, k: number): Value {
 
 /** A vector as a diagonal matrix, or the diagonal of a matrix. JAX's `jnp.diag`. */
 export function diag(x: NestedArray, k = 0): ArrayValue {
+  wholeNumber("the offset of a diagonal", k);
   const value = arrayValue(x);
   if (value.aval.shape.length === 1) {
     return out(callNamedOne("_diag", String(k), (v) => diagonalMatrix(v, k), [value]));
@@ -350,6 +358,7 @@ export function diag(x: NestedArray, k = 0): ArrayValue {
 
 /** The diagonal of a matrix (of the last two dimensions). JAX's `jnp.diagonal`. */
 export function diagonal(x: NestedArray, k = 0): ArrayValue {
+  wholeNumber("the offset of a diagonal", k);
   const value = arrayValue(x);
   const { shape, dtype } = value.aval;
   if (shape.length < 2 || !isStaticShape(shape)) {

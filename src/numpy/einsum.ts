@@ -206,6 +206,10 @@ function cheapestPair(operands: readonly Operand[]): readonly [number, number] {
  * @throws Jax2TfjsError `invalid-parameter` for subscripts that do not fit the operands
  */
 export function einsum(subscripts: string, ...arrays: readonly NestedArray[]): ArrayValue {
+  const given: unknown = subscripts;
+  if (typeof given !== "string" || arrays.length === 0) {
+    throw invalid('einsum takes a text such as "ij,jk->ik", then arrays');
+  }
   const values = promoteDtypes(arrays.map(arrayValue));
   const { inputs, output } = parse(
     subscripts,

@@ -6,7 +6,7 @@ import { callError } from "../api/calls.js";
 import { canonicalDtype, invalid, isWeakScalar, optionsOf } from "../lax/arguments.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
-import { arrayValue, callNamedOne, out } from "./convert.js";
+import { arrayValue, callNamedOne, listOf, out } from "./convert.js";
 import {
   broadcastShapes,
   broadcastValue,
@@ -499,6 +499,8 @@ export function select(
   choices: readonly Input[],
   otherwise: ArrayLike = 0,
 ): ArrayValue {
+  listOf("select", conditions);
+  listOf("select", choices);
   if (conditions.length !== choices.length || choices.length === 0) {
     throw callError(
       "invalid-parameter",

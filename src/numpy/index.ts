@@ -1,6 +1,18 @@
 /** NumPy's functions on arrays of JAX, under the names of `jax.numpy`. */
 export * from "./constants.js";
-export * from "./contractions.js";
+export {
+  convolve,
+  cross,
+  dot,
+  inner,
+  kron,
+  matmul,
+  outer,
+  tensordot,
+  vdot,
+  type ConvolveMode,
+  type TensordotAxes,
+} from "./contractions.js";
 export {
   arange,
   array,

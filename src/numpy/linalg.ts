@@ -186,6 +186,7 @@ function broadcastBatch(value: Value, batch: readonly Dim[]): Value {
 export function solve(a: NestedArray, b: NestedArray): ArrayValue {
   const body = (matrix: Value, right: Value): Value => {
     const rows = requireSquare("solve", matrix);
+    if (right.aval.shape.length === 0) throw invalid("solve takes no number as right side");
     const isVector = right.aval.shape.length === 1;
     const columns = isVector ? o.broadcastInDim(right, [at(right.aval.shape, 0), 1], [0]) : right;
     const [one, other] = [matrix.aval.shape.slice(0, -2), columns.aval.shape.slice(0, -2)];

@@ -219,6 +219,8 @@ export function promoteShapes(values: readonly Value[]): readonly Value[] {
 
 /** The shape that shapes broadcast to. JAX's `jnp.broadcast_shapes`. @throws `shape-mismatch` */
 export function broadcastShapes(...shapes: readonly Shape[]): Shape {
+  const given: readonly unknown[] = shapes;
+  if (!given.every(Array.isArray)) throw callError("array-shape", "shapes are lists of sizes");
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, axis): Dim => {
     const sizes = shapes

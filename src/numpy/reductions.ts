@@ -328,6 +328,7 @@ export const nanmin = withoutNan(Infinity, min);
 
 /** The mean of what is no NaN. JAX's `jnp.nanmean`. */
 export function nanmean(x: NestedArray, options: ReduceOptions = {}): ArrayValue {
+  optionsOf("nanmean", options, reduceNames);
   const value = arrayValue(x);
   const count = reduceWith(reduceSum, toType(o.eq(value, value), value.aval.dtype), options);
   return out(o.div(arrayValue(nansum(x, options)), count));

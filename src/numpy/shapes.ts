@@ -16,7 +16,15 @@ import {
 import type { Value } from "../ir/ops.js";
 import * as shapePrimitives from "../../primitives/slice.js";
 import { callError } from "../api/calls.js";
-import { at, canonicalAxes, canonicalAxis, choice, invalid, optionsOf } from "../lax/arguments.js";
+import {
+  at,
+  canonicalAxes,
+  canonicalAxis,
+  choice,
+  invalid,
+  isSize,
+  optionsOf,
+} from "../lax/arguments.js";
 import type { ArrayValue } from "../trace/arrays.js";
 import { o } from "../trace/trace.js";
 import { arrayValue, callNamedOne, listOf, out, type NestedArray } from "./convert.js";
@@ -79,6 +87,8 @@ export function reshape(
   const { order = "C" } = optionsOf("reshape", options, ["order"]);
   choice(order, ["C", "F"], () => `Unexpected value for 'order' argument: ${order}.`);
   const wanted: readonly Dim[] = Array.isArray(sizes) ? (sizes as readonly Dim[]) : [sizes as Dim];
+  // All but -1 must be sizes.
+  toShape(wanted.map((size) => (size === -1 ? 0 : size)));
   const value = arrayValue(x);
   if (order === "C") return out(reshapeValue(value, wanted));
   return transpose(out(reshapeValue(arrayValue(transpose(x)), wanted.toReversed())));
@@ -144,7 +154,8 @@ export function moveaxis(
 export function expandDims(x: NestedArray, axis: number | readonly number[]): ArrayValue {
   const value = arrayValue(x);
   const given = typeof axis === "number" ? [axis] : axis;
-  const rank = value.aval.shape.length + given.length;
+  const count = Array.isArray(given) ? given.length : 0;
+  const rank = value.aval.shape.length + count;
   const added = canonicalAxes(given, rank);
   const kept = Array.from({ length: rank }, (_, place) => place).filter(
     (place) => !added.includes(place),
@@ -253,6 +264,10 @@ export function split(x: NestedArray, parts: number | readonly number[], axis = 
   const place = canonicalAxis(axis, value.aval.shape.length);
   const whole = at(value.aval.shape, place);
   if (typeof whole !== "number") throw invalid("split needs a known size");
+  const given: unknown = parts;
+  if (typeof given !== "number" && !(Array.isArray(given) && given.every(Number.isInteger))) {
+    throw invalid("split takes a number of parts, or a list of positions");
+  }
   if (typeof parts === "number" && (!Number.isInteger(parts) || parts < 1 || whole % parts !== 0)) {
     throw invalid(`array split does not result in an equal division: ${whole} by ${parts}`);
   }
@@ -353,8 +368,10 @@ export function roll(
 
 /** Reverses dimensions. JAX's `jnp.flip`. */
 export function flip(x: NestedArray, axis: Axis = null): ArrayValue {
-  const body = (value: Value): Value => o.rev(value, axesOf(axis, value.aval.shape.length));
-  return out(callNamedOne("_flip", JSON.stringify(axis), body, [arrayValue(x)]));
+  const given = arrayValue(x);
+  const axes = axesOf(axis, given.aval.shape.length);
+  const body = (value: Value): Value => o.rev(value, axes);
+  return out(callNamedOne("_flip", axes.join(), body, [given]));
 }
 
 type PadPair = readonly [low: Dim, high: Dim];
@@ -378,8 +395,8 @@ function padPairs(width: PadWidth, rank: number): readonly PadPair[] {
     );
   });
   const wide = pairs.length === 1 ? Array.from({ length: rank }, () => at(pairs, 0)) : pairs;
-  const isCount = (size: Dim): boolean =>
-    typeof size !== "number" || (Number.isInteger(size) && size >= 0);
+  const isCount = (size: Dim): boolean => isSize(size) && (typeof size !== "number" || size >= 0);
+  if (!wide.flat().every(isSize)) throw invalid("the pad width must be sizes, or pairs of them");
   if (wide.length !== rank || !wide.flat().every(isCount)) {
     throw invalid(`the pad width ${pairsText(pairs)} does not fit an array of rank ${rank}`);
   }

@@ -133,6 +133,7 @@ export function rademacher(
 /** A whole number as JAX takes it: an int32 without type of its own. */
 function boundValue(bound: NestedArray, dtype: DType): Value {
   if (typeof bound !== "number") return arrayValue(bound);
+  if (!Number.isFinite(bound)) throw invalid(`the bound ${bound} of randint is no number`);
   if (!Number.isInteger(bound)) return scalarValue(BigInt(Math.trunc(bound)));
   const [low, high] = integerRange("int32");
   if (bound >= low && bound <= high) return scalarValue(BigInt(bound));

@@ -21,7 +21,15 @@ import {
 } from "../../primitives/randomKeys.js";
 import { seedNumbers } from "../../primitives/randomGenerators.js";
 import { callError } from "../api/calls.js";
-import { at, bindOne, convertValue, invalid, isWeakScalar, optionsOf } from "../lax/arguments.js";
+import {
+  at,
+  bindOne,
+  convertValue,
+  invalid,
+  isSize,
+  isWeakScalar,
+  optionsOf,
+} from "../lax/arguments.js";
 import { arrayValue, out, type NestedArray } from "../numpy/convert.js";
 import { describeValue, type ArrayLike, type ArrayValue } from "../trace/arrays.js";
 import { isTracing, o, toValue } from "../trace/trace.js";
@@ -187,8 +195,8 @@ export function clone(keys: ArrayLike): ArrayValue {
 const returned = (keys: Value, isRaw: boolean): ArrayValue => out(isRaw ? unwrapped(keys) : keys);
 
 function checkCount(count: Dim): void {
-  if (typeof count === "number" && (!Number.isInteger(count) || count < 0)) {
-    throw invalid(`split into ${count} keys`);
+  if (!isSize(count) || (typeof count === "number" && count < 0)) {
+    throw invalid(`split into ${isSize(count) ? count.toString() : describeValue(count)} keys`);
   }
 }
 
@@ -276,6 +284,7 @@ export function bits(
   options: { readonly dtype?: DType } = {},
 ): ArrayValue {
   const { dtype = "uint32" } = optionsOf("bits", options, ["dtype"]);
+  shapeKey(shape);
   const width = dtype === "uint8" ? 8 : dtype === "uint16" ? 16 : 32;
   if (`uint${width}` !== dtype) {
     throw invalid(`dtype argument to bits must be uint8, uint16 or uint32, got ${dtype}`);
@@ -286,8 +295,16 @@ export function bits(
 /** Sizes as part of the key of a kept program: alike sizes of different scopes are different. */
 export function shapeKey(shape: Shape): string {
   const given: unknown = shape;
-  if (!Array.isArray(given))
+  if (!Array.isArray(given)) {
     throw invalid(`a shape is a list of sizes, got ${describeValue(given)}`);
+  }
+  const wrong = given.findIndex((size) => !isSize(size));
+  if (wrong >= 0) {
+    throw invalid(
+      "Shapes must be 1D sequences of concrete values of integer type, got " +
+        `${describeValue(given[wrong])} among them`,
+    );
+  }
   return shape.map(hashKey).join(",");
 }
 

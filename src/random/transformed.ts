@@ -47,6 +47,7 @@ export function doubleSidedMaxwell(
 ): ArrayValue {
   const parameters = parametersOf(loc, scale);
   const own = broadcastShapes(...shapesOf(parameters));
+  shapeKey(shape);
   // As in JAX, the dimensions of the parameters come after those asked for.
   const sizes = [...(shape.length === 0 ? own : shape), ...own];
   const draw = (k: ArrayValue, place: ArrayValue, factor: ArrayValue): ArrayValue => {

@@ -132,6 +132,12 @@ const rearranging: Readonly<Record<string, Wrong>> = {
   broadcastTo: [() => np.broadcastTo(v3, [2, 4]), "(3,)", shapes],
   diag: [() => np.diag(t234), "diag input must be 1d or 2d"],
   diagonal: [() => np.diagonal(v3), "diagonal requires an array of at least two"],
+  splitParts: [() => np.split(v3, untyped(v3)), "a number of parts, or a list of positions"],
+  padWidths: [() => np.pad(v3, untyped(v3)), "the pad width must be sizes"],
+  offset: [
+    () => np.diag(v3, 0.5),
+    "the offset of a diagonal must be a whole number, got number 0.5",
+  ],
   tril: [() => np.tril(v3), "Argument to tril must be at least 2D"],
 };
 
@@ -144,7 +150,7 @@ const creation: Readonly<Record<string, Wrong>> = {
   half: [() => np.zeros([2.5]), "Shapes must be 1D sequences", "array-shape"],
   text: [
     () => np.zeros(untyped("a")),
-    "Shapes must be 1D sequences of concrete values of integer type, got (a).",
+    "Shapes must be 1D sequences of concrete values of integer type, got (string a).",
     "array-shape",
   ],
   dtype: [() => np.zeros([2], { dtype: untyped("float33") }), "float33 not understood"],
@@ -156,6 +162,7 @@ const creation: Readonly<Record<string, Wrong>> = {
   logspace: [() => np.logspace(0, 1, 3, misspelled()), "logspace() got an unexpected keyword"],
   ragged: [() => np.array([[1, 2], [3]]), "the rows of a nested array", "array-shape"],
   texts: [() => np.array(untyped(["a"])), "is no array", "not-an-array"],
+  eyeSize: [() => np.eye(untyped("2")), "got (string 2, string 2)", "array-shape"],
   eye: [() => np.eye(2, 2, misspelled()), "eye() got an unexpected keyword argument 'axes'"],
   meshgrid: [
     () => np.meshgrid([m23, v3]),
@@ -172,6 +179,8 @@ const contractions: Readonly<Record<string, Wrong>> = {
   matmulScalar: [() => np.matmul(v3, 2), "matmul takes arrays of one dimension or more"],
   tensordot: [() => np.tensordot(m23, m23, 3), "tensordot over 3 dimensions"],
   tensordotAxes: [() => np.tensordot(m23, m23, [[0], [5]]), "axis 5 is out of bounds"],
+  einsumText: [() => np.einsum(untyped(m23), m23), "einsum takes a text"],
+  tensordotObject: [() => np.tensordot(m23, m23, untyped({ axes: 1 })), "the axes of each array"],
   einsum: [() => np.einsum("ijk", m23), "ijk"],
   einsumOutput: [() => np.einsum("ij->k", m23), "k"],
   cross: [() => np.cross(v4, v4), "cross takes vectors of three numbers"],
@@ -201,6 +210,7 @@ const searching: Readonly<Record<string, Wrong>> = {
   ],
   interp: [() => np.interp(v3, v3, v4), "xp and fp must be one-dimensional arrays of equal size"],
   diff: [() => np.diff(v3, { n: -1 }), "order must be non-negative but got -1"],
+  select: [() => np.select(untyped(v3), [v3]), "select takes a list of arrays", "not-an-array"],
   take: [() => np.take(v3, v3), "positions must be integers, got float32"],
   takeAxis: [() => np.take(m23, i3, { axis: 2 }), "axis 2 is out of bounds"],
   takeMode: [() => np.take(v3, i3, { mode: untyped("foo") }), "Invalid mode 'foo' for np.take"],
@@ -211,6 +221,7 @@ const linearAlgebra: Readonly<Record<string, Wrong>> = {
   inv: [() => np.linalg.inv(m23), "Argument to inv must have shape [..., n, n], got (2, 3)"],
   det: [() => np.linalg.det(v3), "Argument to det must have shape [..., n, n], got (3,)"],
   solve: [() => np.linalg.solve(m22, v3), "as many rows in b as in a, got shapes (2, 2) and (3,)"],
+  solveScalar: [() => np.linalg.solve(m22, 3), "solve takes no number as right side"],
   solveMatrix: [() => np.linalg.solve(m22, m32), "got shapes (2, 2) and (3, 2)"],
   cholesky: [() => np.linalg.cholesky(m23), "must have shape [..., n, n]"],
   UPLO: [
@@ -249,6 +260,12 @@ const randomNumbers: Readonly<Record<string, Wrong>> = {
     () => random.bernoulli(key, 0.5, untyped({ shape: [2] })),
     "a shape is a list of sizes, got an object",
   ],
+  sizes: [
+    () => random.laplace(key, untyped([v3])),
+    "Shapes must be 1D sequences of concrete values of integer type, got a Tensor among them",
+  ],
+  splitCount: [() => random.split(key, untyped(v3)), "split into a Tensor keys"],
+  bound: [() => random.randint(key, [2], NaN, 5), "the bound NaN of randint is no number"],
   bernoulli: [() => random.bernoulli(key, i3), "must have a floating dtype, got int32"],
   gamma: [() => random.gamma(key, v3, { shape: [2] }), "(2,)", shapes],
   dirichlet: [() => random.dirichlet(key, 1), "dirichlet requires alpha.ndim >= 1"],
@@ -277,6 +294,8 @@ const networks: Readonly<Record<string, Wrong>> = {
   logsumexp: [() => nn.logsumexp(m23, { axis: 3 }), "axis 3 is out of bounds"],
   standardize: [() => nn.standardize(m23, { axis: 3 }), "axis 3 is out of bounds"],
   oneHot: [() => nn.oneHot(i3, 3, { axis: 5 }), "axis 5 is out of bounds"],
+  classes: [() => nn.oneHot(i3, untyped("3")), "oneHot of string 3 classes"],
+  elu: [() => nn.elu(v3, untyped(null)), "the parameter of elu must be a number, got null"],
   glu: [() => nn.glu(v3), "axis size must be divisible by 2"],
   attention: [
     () => nn.dotProductAttention(t234, t234, t234, untyped({ implementation: "foo" })),
