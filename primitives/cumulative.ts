@@ -3,7 +3,7 @@
  * every element is combined with the one 1, 2, 4, … places before it: log2(n) steps.
  */
 import { shapedArray } from "../src/ir/aval.js";
-import { printShape } from "../src/ir/dims.js";
+import { isSymbolic, printShape, subDims } from "../src/ir/dims.js";
 import { isComplex, isFloat, isInteger, type DType } from "../src/ir/dtypes.js";
 import { definePrimitive, none, type Primitive } from "../src/ir/primitive.js";
 import type { GraphValue, Tensor, Tf } from "../src/ir/tf.js";
@@ -19,6 +19,7 @@ import { checkCount } from "./factories.js";
 import { wrapInteger } from "./reduce.js";
 import { linearJvp, unaryBatch } from "./shapeTransforms.js";
 import { at, dtypeMismatch, invalid, moveData } from "./support.js";
+import { halvingSteps } from "./treeReduce.js";
 
 export type { CumulativeParams };
 
@@ -26,6 +27,40 @@ export type { CumulativeParams };
 function hasKernel(kind: CumulativeKind, dtype: DType): boolean {
   if (kind === "sum") return true;
   return kind === "prod" && isFloat(dtype);
+}
+
+/** Doubling along a size that is not known: fewer nodes by gathering than by moving. */
+function scanUnknown(
+  tf: Tf,
+  kind: CumulativeKind,
+  x: GraphValue,
+  { axis, reverse }: CumulativeParams,
+): GraphValue {
+  const { aval } = x;
+  const size = at(aval.shape, axis);
+  const range = tf.range(size);
+  const border = reverse ? tf.dim(subDims(size, 1)) : tf.scalar(0, "int32");
+  let result = x;
+  for (let step = 0; step < halvingSteps(size); step++) {
+    const distance = tf.scalar(2 ** step, "int32");
+    const before = tf.binary(reverse ? "AddV2" : "Sub", range, distance);
+    const places = tf.binary(reverse ? "Minimum" : "Maximum", before, border);
+    const taken = moveData(tf, [result], aval, (parts) => tf.gather(at(parts, 0), places, axis));
+    // Elements that have none before them meet the border: extremes may meet an element twice.
+    const inside =
+      kind === "max" || kind === "min"
+        ? []
+        : [tf.value(tf.binary("Equal", before, places), shapedArray("bool", [size]))];
+    const combined = tf.inline([taken, result, ...inside], (o, [earlier, later, isInside]) => {
+      if (earlier === undefined || later === undefined) return [];
+      if (isInside === undefined) return [combineValues(o, kind, earlier, later)];
+      const nothing = o.full(aval.shape, neutralOf(kind, aval.dtype), aval.dtype);
+      const spread = o.broadcastInDim(isInside, aval.shape, [axis]);
+      return [combineValues(o, kind, o.selectN(spread, nothing, earlier), later)];
+    });
+    result = at(combined, 0);
+  }
+  return result;
 }
 
 function cumulativeRule(
@@ -37,6 +72,7 @@ function cumulativeRule(
   const { aval } = x;
   const size = at(aval.shape, params.axis);
   if (size === 0 || size === 1 || aval.shape.includes(0)) return [x];
+  if (!hasKernel(kind, aval.dtype) && isSymbolic(size)) return [scanUnknown(tf, kind, x, params)];
   if (!hasKernel(kind, aval.dtype)) {
     // Max and min of integers: a fill value may not be exact where int32 is float32.
     const keepsBorder = (kind === "max" || kind === "min") && !isFloat(aval.dtype);

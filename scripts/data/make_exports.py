@@ -88,6 +88,15 @@ case(
     [np.where(np.arange(18).reshape(9, 2) == 5, np.float32("nan"), numbers(9, 2)), np.array([0, 0, 3, 0, 3, 0, 0, 5, 3], np.int32)],
     shapes=(("n, 2", "n"), ()),
 )
+# Scans along unknown sizes.
+scans = lambda x, i: (lax.cummax(x, 1), lax.cummin(i, 0, reverse=True), lax.cumprod(i, 0), lax.cumlogsumexp(x, 1, reverse=True))
+case(
+    "scansOfUnknownSize",
+    scans,
+    [numbers(2, 1), np.array([3], np.int32)],
+    [numbers(2, 6), np.array([3, -2, 1, 5, 0, 2], np.int32)],
+    shapes=(("2, n", "n"), ()),
+)
 
 path = pathlib.Path(__file__).parents[2] / "tests/data/exports.json.gz"
 path.write_bytes(gzip.compress(json.dumps(cases).encode(), 9, mtime=0))
