@@ -23,7 +23,8 @@ import { createOps } from "../lax/ops.js";
 
 /** True if a value of the program, or of a program in it, is a key. */
 function hasKeys({ jaxpr }: ClosedJaxpr): boolean {
-  return [...jaxpr.invars, ...jaxpr.constvars].some(isKeyAtom) || equationsHaveKeys(jaxpr);
+  const atoms = [...jaxpr.invars, ...jaxpr.constvars, ...jaxpr.outvars];
+  return atoms.some(isKeyAtom) || equationsHaveKeys(jaxpr);
 }
 
 const isKeyAtom = ({ aval }: Atom): boolean => isKey(aval.dtype);

@@ -1,5 +1,6 @@
 // Keys as arguments and results of converted, saved and imported functions.
 import { beforeAll, expect, test } from "vitest";
+import { vjp } from "../../src/api/index.js";
 import { convertFunction } from "../../src/run/convertFunction.js";
 import { convert } from "../../src/convert.js";
 import { exportFunction, programFunction } from "../../src/exportFunction.js";
@@ -101,6 +102,16 @@ test("keys that a program captures are constants", () => {
   const program = exportFunction((i: A) => random.uniform(np.index(keys, i), [2]))(np.int32(1));
   const result = programFunction(program)(np.int32(2)) as A;
   expect(numbers(result)).toEqual(numbers(random.uniform(np.index(keys, 2), [2])));
+});
+
+test("derivatives leave keys alone, and keys of zeros are made as in JAX", () => {
+  const key = random.key(3);
+  const f = (k: A, x: A): A => np.sum(np.multiply(x, random.normal(k, [2])));
+  const [ofKey, ofX] = vjp(f, key, np.ones([2]))[1](np.float32(1)) as unknown as readonly [A, A];
+  expect([lax.dtype(ofKey), lax.shape(ofKey)]).toEqual(["float0", []]);
+  expect(numbers(ofX)).toEqual(numbers(random.normal(key, [2])));
+  expect(words(np.zerosLike(key))).toEqual([0, 0]);
+  expect(words(np.zerosLike(random.split(key, 2)))).toEqual([0, 0, 0, 0]);
 });
 
 test("sizes may be symbolic", () => {
