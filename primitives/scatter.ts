@@ -38,7 +38,7 @@ import {
   type ScatterKind,
 } from "./scatterTransforms.js";
 import { isSingleWindow, prepareWindow } from "./scatterWindow.js";
-import { at, dtypeMismatch, isEmptyShape, moveData } from "./support.js";
+import { at, dtypeMismatch, isEmptyShape, moveBroadcast, moveData, moveSmall } from "./support.js";
 
 /** How an old value and an update make a new value. */
 function combineElements(
@@ -101,8 +101,11 @@ function scatterWindow(
   params: ScatterParams,
 ): GraphValue {
   const { mask, spread } = prepareWindow(tf, indices, layout, params);
-  const update = moveData(tf, [updates], x.aval, (parts) => spread(at(parts, 0)));
-  const combined = replaces(kind, params)
+  const update = isUniform(updates)
+    ? moveSmall(tf, updates, x.aval, (part) => part)
+    : moveData(tf, [updates], x.aval, (parts) => spread(at(parts, 0)));
+  const isUpdate = replaces(kind, params) || (kind === "add" && isKnownZero(tf, x));
+  const combined = isUpdate
     ? update
     : at(
         tf.inline([x, update], (o, values) => [
@@ -111,9 +114,14 @@ function scatterWindow(
         0,
       );
   if (mask === null) return combined;
-  return moveData(tf, [combined, x], x.aval, (parts) =>
+  return moveBroadcast(tf, [combined, x], x.aval, (parts) =>
     tf.select(mask, at(parts, 0), at(parts, 1)),
   );
+}
+
+/** True if one number stands for all elements. */
+function isUniform({ carrier }: GraphValue): boolean {
+  return carrier.kind === "tensor" && carrier.tensor.shape.length === 0;
 }
 
 /** True if all elements are known to be zero: scatter-add then is the sums alone. */

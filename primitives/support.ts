@@ -133,6 +133,16 @@ export function moveSmall(
   return movePartsWith(tf, [input], out, (parts) => move(at(parts, 0)), false);
 }
 
+/** Like `moveData`, but pending broadcasts stay: for what broadcasts its operands anyway. */
+export function moveBroadcast(
+  tf: Tf,
+  inputs: readonly GraphValue[],
+  out: ShapedArray,
+  move: (parts: readonly Tensor[]) => Tensor,
+): GraphValue {
+  return movePartsWith(tf, inputs, out, move, false);
+}
+
 /** The known integers of a value, or null. */
 export function knownIntegers(tf: Tf, value: GraphValue): readonly number[] | null {
   const tensor = tf.tensor(value);
