@@ -69,6 +69,12 @@ export function integerBounds(value: Value, match: Match, depth = 0): Bounds | n
   return found;
 }
 
+/** The bounds of a size: none is larger than an int32. */
+function sizeBounds(size: Dim): Bounds {
+  const [low, high] = boundsOf(size);
+  return [low, Math.min(high, 2 ** 31 - 1)];
+}
+
 /** The bounds of an equation's results by those of its inputs; null where nothing is known. */
 function resultBounds(
   equation: Equation,
@@ -85,17 +91,17 @@ function resultBounds(
   switch (name) {
     case "iota": {
       const size = (params.shape as readonly Dim[])[Number(params.dimension)] ?? 0;
-      return [0, Math.max(boundsOf(size)[1] - 1, 0)];
+      return [0, Math.max(sizeBounds(size)[1] - 1, 0)];
     }
     case "dim_as_value": {
       const { dim } = params;
-      return typeof dim === "number" || dim instanceof DimExpr ? boundsOf(dim) : null;
+      return typeof dim === "number" || dim instanceof DimExpr ? sizeBounds(dim) : null;
     }
     case "argmax":
     case "argmin": {
       const [axis = 0] = params.axes as readonly number[];
       const size = inputs[0]?.aval.shape[axis] ?? 0;
-      return [0, Math.max(boundsOf(size)[1] - 1, 0)];
+      return [0, Math.max(sizeBounds(size)[1] - 1, 0)];
     }
     case "convert_element_type":
       return x;
