@@ -62,18 +62,26 @@ export function contractOps(
   const rightShapes = new Map<Tensor, Shape>();
 
   /**
-   * The right operand of a product of two matrices. The wasm kernel keeps what it made of the data
+   * The right operand of a product of two matrices, also in dimensions of size 1. The wasm kernel keeps what it made of the data
    * when it saw it first, and takes it again whatever shape the data is shown in: another shape
    * needs data of its own. A reshaped input may have been seen in another graph.
    */
-  function rightOperand(y: Tensor): Tensor {
-    if (!core.targets("wasm")) return y;
+  function rightOperand(x: Tensor, y: Tensor): Tensor {
+    const batches = [...x.shape.slice(0, -2), ...y.shape.slice(0, -2)];
+    // Products of several matrices go another way.
+    const isSingle = batches.every((size) => size === 1 || typeof size !== "number");
+    if (!core.targets("wasm") || !isSingle) return y;
     const origin = originOf(y);
     const isInput = core.producer(origin) === undefined;
-    const seen = rightShapes.get(origin) ?? (isInput ? origin.shape : y.shape);
+    const matrix = y.shape.slice(-2);
+    const seen = rightShapes.get(origin) ?? (isInput ? origin.shape.slice(-2) : matrix);
     rightShapes.set(origin, seen);
-    if (shapeEquals(seen, y.shape)) return y;
-    const once = core.numbers([1, 1], "int32", [2]);
+    if (shapeEquals(seen, matrix)) return y;
+    const once = core.numbers(
+      y.shape.map(() => 1),
+      "int32",
+      [y.shape.length],
+    );
     return core.emitOne("Tile", [y, once], {}, { dtype: y.dtype, shape: y.shape });
   }
 
@@ -87,12 +95,12 @@ export function contractOps(
     const shape = [...x.shape.slice(0, -2), rows, columns];
     const output = { dtype: x.dtype, shape } as const;
     if (inner === 0) return unfused(elementwise.fill(shape, 0, x.dtype), options);
+    const right = transposeX || transposeY ? y : rightOperand(x, y);
     if (rank > 2) {
       const attrs = { adj_x: { b: transposeX }, adj_y: { b: transposeY } };
-      return unfused(core.emitOne("BatchMatMulV2", [x, y], attrs, output), options);
+      return unfused(core.emitOne("BatchMatMulV2", [x, right], attrs, output), options);
     }
     const attrs = { transpose_a: { b: transposeX }, transpose_b: { b: transposeY } };
-    const right = transposeX || transposeY ? y : rightOperand(y);
     // _FusedMatMul with a transposed operand is wrong on wasm.
     if (hasFusion(options) && !transposeX && !transposeY) {
       const fused = { ...attrs, ...fusionAttrs(options) };

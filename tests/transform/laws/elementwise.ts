@@ -94,7 +94,9 @@ const oneArgument =
   (draw) => {
     const shape = draw.shapeOrEmpty();
     const dtype = drawDType(draw, domain);
-    const { tolerance, smooth, integers: range = [0, 0] } = domain;
+    const { smooth, integers: range = [0, 0] } = domain;
+    // Constants of rules are rounded to the type.
+    const tolerance = dtype === "bfloat16" ? 1e-2 : domain.tolerance;
     const inputs =
       dtype === "integer" ? [integerInput(draw, shape, range)] : [argument(domain, dtype, shape)];
     return {

@@ -5,7 +5,7 @@ import { expect, it, vi } from "vitest";
 import { registry } from "../../../primitives/index.js";
 import { isNoRule, type Primitive } from "../../../src/ir/primitive.js";
 import { isDifferentiable } from "../../../src/transform/index.js";
-import { describeOnBackend, nodeBackends } from "../../support/backends.js";
+import { describeOnBackend, nodeBackends, type NodeBackend } from "../../support/backends.js";
 import { Laws } from "./checks.js";
 import { Draw, type Example, type Generators } from "./draw.js";
 
@@ -28,8 +28,7 @@ const numRuns = Number(process.env.JAX2TFJS_PROPERTY_RUNS ?? 6);
 const only = process.env.JAX2TFJS_PROPERTY_ONLY?.split(",");
 
 /** Where equations run. */
-const backend =
-  nodeBackends.find((name) => name === process.env.JAX2TFJS_PROPERTY_BACKEND) ?? "cpu";
+const usual = nodeBackends.find((name) => name === process.env.JAX2TFJS_PROPERTY_BACKEND) ?? "cpu";
 
 const takesTangents = ({ inputs, active }: Example): boolean =>
   active === undefined ? inputs.some(({ dtype }) => isDifferentiable(dtype)) : active.length > 0;
@@ -46,7 +45,7 @@ function watch(primitive: Primitive, rule: Rule): (() => number) | null {
 }
 
 /** Tests of the laws for these primitives, on the cpu backend by default. */
-export function testLaws(family: Generators): void {
+export function testLaws(family: Generators, backend: NodeBackend = usual): void {
   const tested = Object.entries(family).filter(([name]) => only?.includes(name) ?? true);
   describeOnBackend(backend, () => {
     it.each(tested)("%s", async (name, generator) => {
