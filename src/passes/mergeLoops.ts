@@ -6,7 +6,6 @@
 import { stack, unstack } from "../../primitives/slice.js";
 import { evaluateBatched, moveBatchDimension } from "../transform/batch.js";
 import { startBuilding, type Building } from "../transform/building.js";
-import { avalEquals } from "../ir/aval.js";
 import { removeUnused } from "../ir/cleanup.js";
 import { Jax2TfjsError } from "../ir/errors.js";
 import {
@@ -18,11 +17,11 @@ import {
   type Equation,
   type Var,
 } from "../ir/jaxpr.js";
-import { atomKey, Numbering, paramKey } from "../ir/keys.js";
 import type { Value } from "../ir/ops.js";
 import { erased, type Primitive } from "../ir/primitive.js";
 import { expandEquations } from "./expand.js";
 import { hoistProducts } from "./hoist.js";
+import { pairBodies } from "./pairBodies.js";
 import { raiseLoops } from "./raise.js";
 import { inputsOf, readScan, scanEquation, Surroundings, type Scan } from "./scans.js";
 
@@ -154,52 +153,6 @@ const isMergeable = ({ body }: Scan): boolean =>
       subJaxprs(params).length === 0 &&
       (primitive.traits?.elementwise === true || movable.has(primitive.name)),
   );
-
-/** The variables of the second body by those of the first; null if the bodies do different things. */
-function pairBodies(a: Scan, b: Scan): ReadonlyMap<Var, Var> | null {
-  const [left, right] = [a.body.jaxpr, b.body.jaxpr];
-  if (left.equations.length !== right.equations.length) return null;
-  const kinds = [inputsOf(a), inputsOf(b)] as const;
-  const kindOf = (variable: Var, side: 0 | 1): string => {
-    const { consts, carry, rows } = kinds[side];
-    if (consts.includes(variable)) return "constant";
-    if (rows.includes(variable)) return "row";
-    return `carry ${carry.indexOf(variable)}`;
-  };
-  const pairing = new Map<Var, Var>();
-  const taken = new Set<Var>();
-  const pair = (x: Var, y: Var): boolean => {
-    if (pairing.has(x) || taken.has(y) || !avalEquals(x.aval, y.aval)) return false;
-    pairing.set(x, y);
-    taken.add(y);
-    return true;
-  };
-  const numbering = new Numbering();
-  const agree = (x: Atom | undefined, y: Atom | undefined): boolean => {
-    if (x === undefined || y === undefined) return false;
-    if (x.kind === "literal" || y.kind === "literal") {
-      return x.kind === y.kind && atomKey(x, numbering) === atomKey(y, numbering);
-    }
-    const known = pairing.get(x);
-    if (known !== undefined) return known === y;
-    return kindOf(x, 0) === kindOf(y, 1) && pair(x, y);
-  };
-  const same = left.equations.every((equation, index) => {
-    const other = right.equations[index];
-    return (
-      other?.primitive.name === equation.primitive.name &&
-      other.inputs.length === equation.inputs.length &&
-      paramKey(equation.params, numbering) === paramKey(other.params, numbering) &&
-      equation.inputs.every((atom, place) => agree(atom, other.inputs[place])) &&
-      equation.outputs.every((output, place) => {
-        const twin = other.outputs[place];
-        return twin !== undefined && pair(output, twin);
-      })
-    );
-  });
-  const sameResults = left.outvars.every((atom, index) => agree(atom, right.outvars[index]));
-  return same && sameResults && pairing.size >= left.invars.length ? pairing : null;
-}
 
 /** A value of both loops: the same for both, one for each, or both along a leading dimension. */
 type Double =

@@ -1,11 +1,11 @@
 /**
  * Joins matrix products: several products of one array with different weights (the gates of a
- * recurrent cell) become one with the weights side by side, and products of all steps of a sequence
- * with the same weight one product of the whole sequence.
+ * recurrent cell) become one with the weights side by side. Called by `optimize`, and for the bodies
+ * of loops.
  */
 import { broadcastInDim } from "../../primitives/shape.js";
-import { concatenate, slice, unstack } from "../../primitives/slice.js";
-import { dimEquals, type Dim, type Shape } from "../ir/dims.js";
+import { concatenate, slice } from "../../primitives/slice.js";
+import type { Dim, Shape } from "../ir/dims.js";
 import type { ShapedArray } from "../ir/aval.js";
 import {
   closedJaxpr,
@@ -16,57 +16,24 @@ import {
   type Literal,
   type Var,
 } from "../ir/jaxpr.js";
-import { erased, type Primitive } from "../ir/primitive.js";
-import type { DotDimensionNumbers, Params } from "../ir/params.js";
+import { erased } from "../ir/primitive.js";
 import { mapPrograms } from "../ir/cleanup.js";
+import {
+  asProduct,
+  biasEquations,
+  contextOf,
+  earliest,
+  equationLike,
+  type Context,
+  type Product,
+} from "./givenProducts.js";
+import { joinSteps } from "./joinSteps.js";
 
 /**
  * Joined weights are put together anew at each call, so that each stays replaceable by name: worth
  * it only where many products share the copy, as the steps of an unrolled loop do.
  */
 const minUses = 4;
-
-/** `x [..., k]` times `weight [k, n]`, the weight an input or constant of the program. */
-interface Product {
-  readonly equation: Equation;
-  readonly x: Var;
-  readonly weight: Var;
-  /** The `add` of a bias vector, if that is the only use of the product. */
-  readonly biased: { readonly equation: Equation; readonly bias: Var } | null;
-}
-
-interface Context {
-  readonly definitions: ReadonlyMap<Atom, Equation>;
-  readonly users: ReadonlyMap<Atom, readonly Equation[]>;
-  readonly given: ReadonlySet<Atom>;
-  readonly returned: ReadonlySet<Atom>;
-  readonly order: ReadonlyMap<Equation, number>;
-}
-
-/** The product that the program computes first: the joined one takes its place. */
-function earliest(
-  products: readonly Product[],
-  order: ReadonlyMap<Equation, number>,
-): Product | undefined {
-  const place = ({ equation }: Product): number => order.get(equation) ?? 0;
-  return products.toSorted((a, b) => place(a) - place(b))[0];
-}
-
-function contextOf({ jaxpr }: ClosedJaxpr): Context {
-  const definitions = new Map<Atom, Equation>();
-  const users = new Map<Atom, Equation[]>();
-  for (const equation of jaxpr.equations) {
-    for (const output of equation.outputs) definitions.set(output, equation);
-    for (const input of equation.inputs) {
-      const known = users.get(input);
-      if (known === undefined) users.set(input, [equation]);
-      else known.push(equation);
-    }
-  }
-  const given = new Set<Atom>([...jaxpr.constvars, ...jaxpr.invars]);
-  const order = new Map(jaxpr.equations.map((equation, index) => [equation, index]));
-  return { definitions, users, given, returned: new Set<Atom>(jaxpr.outvars), order };
-}
 
 /** Joins products where that makes fewer and larger ones. */
 export function joinProducts(program: ClosedJaxpr): ClosedJaxpr {
@@ -80,40 +47,6 @@ function mapInner(program: ClosedJaxpr): ClosedJaxpr {
     params: mapPrograms(equation.params, joinProducts),
   }));
   return closedJaxpr({ ...program.jaxpr, equations }, program.consts);
-}
-
-function asProduct(equation: Equation, context: Context): Product | null {
-  const [x, weight] = equation.inputs;
-  if (equation.primitive.name !== "dot_general" || x?.kind !== "var" || weight?.kind !== "var") {
-    return null;
-  }
-  const [[lhs, rhs], batch] = equation.params.dimension_numbers as DotDimensionNumbers;
-  const isPlain =
-    lhs.length === 1 &&
-    lhs[0] === x.aval.shape.length - 1 &&
-    rhs[0] === 0 &&
-    weight.aval.shape.length === 2 &&
-    batch[0].length === 0;
-  if (!isPlain || !context.given.has(weight)) return null;
-  return { equation, x, weight, biased: biasOf(equation, context) };
-}
-
-function biasOf(equation: Equation, context: Context): Product["biased"] {
-  const [output] = equation.outputs;
-  const [user, ...others] = output === undefined ? [] : (context.users.get(output) ?? []);
-  if (output === undefined || user?.primitive.name !== "add" || others.length > 0) return null;
-  if (context.returned.has(output)) return null;
-  const other = user.inputs.find((atom) => atom !== output);
-  const spread = other === undefined ? undefined : context.definitions.get(other);
-  const [bias] = spread?.inputs ?? [];
-  const dimensions = spread?.params.broadcast_dimensions as readonly number[] | undefined;
-  const isVector =
-    spread?.primitive.name === "broadcast_in_dim" &&
-    bias?.kind === "var" &&
-    bias.aval.shape.length === 1 &&
-    dimensions?.[0] === output.aval.shape.length - 1;
-  if (!isVector || !context.given.has(bias)) return null;
-  return { equation: user, bias };
 }
 
 /**
@@ -289,27 +222,6 @@ class Joiner {
   }
 }
 
-/** `sum = x + bias` with the bias spread over the last dimension. */
-function biasEquations(like: Equation, x: Var, bias: Var, sum: Var): readonly Equation[] {
-  const { shape } = x.aval;
-  const spread = newVar({ ...bias.aval, shape });
-  const params = { shape, broadcast_dimensions: [shape.length - 1] };
-  return [
-    equationLike(like, erased(broadcastInDim), [bias], [spread], params),
-    { ...like, inputs: [x, spread], outputs: [sum] },
-  ];
-}
-
-function equationLike(
-  like: Equation,
-  primitive: Primitive,
-  inputs: readonly Atom[],
-  outputs: readonly Var[],
-  params: Params,
-): Equation {
-  return { primitive, inputs, outputs, params, source: like.source };
-}
-
 /** The columns `start` to `limit` of the joined result, under the name of what they replace. */
 function pieceOf(target: Equation, whole: Var, start: number, limit: number): Equation {
   const { shape } = whole.aval;
@@ -319,121 +231,4 @@ function pieceOf(target: Equation, whole: Var, start: number, limit: number): Eq
     limit_indices: shape.map((size, axis) => (axis === last ? limit : size)),
     strides: null,
   });
-}
-
-/** Products of every piece of an `unstack` with one weight: one product, then the `unstack`. */
-function joinSteps(program: ClosedJaxpr): ClosedJaxpr {
-  const context = contextOf(program);
-  const replaced = new Map<Equation, readonly Equation[]>();
-  for (const equation of program.jaxpr.equations) {
-    if (equation.primitive.name !== "unstack") continue;
-    joinUnstacked(equation, context, replaced);
-  }
-  if (replaced.size === 0) return program;
-  const equations = program.jaxpr.equations.flatMap(
-    (equation) => replaced.get(equation) ?? [equation],
-  );
-  return closedJaxpr({ ...program.jaxpr, equations }, program.consts);
-}
-
-function joinUnstacked(
-  equation: Equation,
-  context: Context,
-  replaced: Map<Equation, readonly Equation[]>,
-): void {
-  const [x] = equation.inputs;
-  const axis = Number(equation.params.axis);
-  if (x?.kind !== "var" || axis >= x.aval.shape.length - 1) return;
-  const byWeight = new Map<Var, Map<Var, Product>>();
-  for (const piece of equation.outputs) {
-    for (const user of context.users.get(piece) ?? []) {
-      const product = asGivenProduct(user, piece, context);
-      if (product === null) continue;
-      const products = byWeight.get(product.weight) ?? new Map<Var, Product>();
-      byWeight.set(product.weight, products.set(piece, product));
-    }
-  }
-  for (const products of byWeight.values()) {
-    const ordered = equation.outputs.flatMap((piece) => products.get(piece) ?? []);
-    const first = earliest(ordered, context.order);
-    if (first === undefined || ordered.length !== equation.outputs.length) continue;
-    const source = beforeTransposition(x, axis, context);
-    const whole = wholeProduct(first, source.x, source.axis, ordered);
-    if (whole.length === 0) continue;
-    for (const { equation: own, biased } of ordered) {
-      replaced.set(own, []);
-      if (biased !== null && hasSharedBias(ordered)) replaced.set(biased.equation, []);
-    }
-    replaced.set(first.equation, whole);
-  }
-}
-
-/** The array before a transposition that only moves the axis of the steps. */
-function beforeTransposition(
-  x: Var,
-  axis: number,
-  context: Context,
-): { readonly x: Var; readonly axis: number } {
-  const made = context.definitions.get(x);
-  const [inner] = made?.inputs ?? [];
-  if (made?.primitive.name !== "transpose" || inner?.kind !== "var") return { x, axis };
-  const permutation = made.params.permutation as readonly number[];
-  const others = permutation.filter((_, index) => index !== axis);
-  const inOrder = others.every((from, index) => index === 0 || from > (others[index - 1] ?? 0));
-  const from = permutation[axis] ?? 0;
-  return inOrder && from < permutation.length - 1 ? { x: inner, axis: from } : { x, axis };
-}
-
-function asGivenProduct(user: Equation, piece: Var, context: Context): Product | null {
-  const product = asProduct(user, { ...context, given: withJoined(context) });
-  return product?.x === piece ? product : null;
-}
-
-/** Weights that exist before any step: inputs, and inputs put side by side. */
-function withJoined({ given, definitions }: Context): ReadonlySet<Atom> {
-  const result = new Set(given);
-  for (const [atom, { primitive, inputs }] of definitions) {
-    if (primitive.name === "concatenate" && inputs.every((input) => given.has(input)))
-      result.add(atom);
-  }
-  return result;
-}
-
-/** Whether all steps add the same bias to their product. */
-function hasSharedBias(ordered: readonly Product[]): boolean {
-  const bias = ordered[0]?.biased?.bias;
-  return bias !== undefined && ordered.every(({ biased }) => biased?.bias === bias);
-}
-
-function wholeProduct(
-  first: Product,
-  x: Var,
-  axis: number,
-  ordered: readonly Product[],
-): readonly Equation[] {
-  const rank = x.aval.shape.length;
-  const columns = first.weight.aval.shape[1] ?? 0;
-  const piece = first.equation.outputs[0];
-  if (piece === undefined || !dimEquals(piece.aval.shape.at(-1) ?? -1, columns)) return [];
-  const whole = newVar({ ...piece.aval, shape: [...x.aval.shape.slice(0, -1), columns] });
-  const dimensions: DotDimensionNumbers = [
-    [[rank - 1], [0]],
-    [[], []],
-  ];
-  const product: Equation = {
-    ...first.equation,
-    inputs: [x, first.weight],
-    outputs: [whole],
-    params: { ...first.equation.params, dimension_numbers: dimensions },
-  };
-  const unstacked = (result: Var, outputs: readonly Var[]): Equation =>
-    equationLike(first.equation, erased(unstack), [result], outputs, { axis });
-  if (first.biased === null || !hasSharedBias(ordered)) {
-    const outputs = ordered.flatMap(({ equation }) => equation.outputs);
-    return [product, unstacked(whole, outputs)];
-  }
-  const sum = newVar(whole.aval);
-  const outputs = ordered.flatMap(({ biased }) => biased?.equation.outputs ?? []);
-  const biased = biasEquations(first.biased.equation, whole, first.biased.bias, sum);
-  return [product, ...biased, unstacked(sum, outputs)];
 }
