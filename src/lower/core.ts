@@ -55,6 +55,7 @@ export class GraphCore {
   readonly #names = new Map<string, number>();
   readonly #constants = new Map<string, Tensor>();
   readonly #arrays = new Map<HostArray, Tensor>();
+  readonly #hostNumbers = new Map<number, Tensor>();
 
   constructor(options: CoreOptions) {
     this.backends = options.backends;
@@ -204,6 +205,20 @@ export class GraphCore {
     const tensor = this.#weight(name, dtype, array.shape, { read: () => array }, false, array);
     if (key === null) this.#arrays.set(array, tensor);
     else this.#constants.set(key, tensor);
+    return this.#bring(tensor);
+  }
+
+  /**
+   * An int32 scalar that no other node shares with this one's readers: a kernel of the GPU that reads
+   * a constant takes it there, after which small numbers with it are not computed on the CPU any more.
+   */
+  hostNumber(value: number): Tensor {
+    const known = this.#hostNumbers.get(value);
+    if (known !== undefined) return this.#bring(known);
+    const array = fromNumbers("int32", [], [value]);
+    const name = this.uniqueName("host_const");
+    const tensor = this.#weight(name, "int32", [], { read: () => array }, false, array);
+    this.#hostNumbers.set(value, tensor);
     return this.#bring(tensor);
   }
 

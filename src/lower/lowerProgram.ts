@@ -173,7 +173,7 @@ class Border {
       throw new Jax2TfjsError("unsupported-input", message);
     }
     const tensor = this.#placeholder(key, position, "whole", dtype, aval.shape);
-    return wordsOrValue(this.tf, tensor, aval);
+    return wordsOrValue(this.core, this.tf, tensor, aval);
   }
 
   #placeholder(
@@ -258,22 +258,25 @@ function weightValue(
       { fix: "pass real and imaginary parts as two parameters" },
     );
   }
-  return wordsOrValue(tf, core.parameter(key, dtype, shape, source), aval);
+  return wordsOrValue(core, tf, core.parameter(key, dtype, shape, source), aval);
 }
 
 /**
  * A tensor from outside as a value; uint32 as limbs where some target backend keeps int32 in
- * float32. There, tensors from outside start in the memory of the CPU, and products of small ones
- * are computed on the CPU, in 32 bits. So the lower half is taken from the product by 2^16 (which
- * pushes the upper half out), and only then the tensor itself, now rounded to 24 bits, is used.
+ * float32. There, tensors from outside start in the memory of the CPU, and products and sums of small
+ * ones are computed on the CPU, in 32 bits. So the lower half is taken from the product by 2^16 (which
+ * pushes the upper half out), and only then the number itself, now rounded to 24 bits, is used: in a
+ * copy, so that the tensor and the constants stay where they are for the next call.
  */
-function wordsOrValue(tf: Tf, tensor: Tensor, aval: ShapedArray): GraphValue {
+function wordsOrValue(core: GraphCore, tf: Tf, tensor: Tensor, aval: ShapedArray): GraphValue {
   if (aval.dtype !== "uint32" || tf.exactIntegers) return tf.value(tensor, aval);
   const number = (value: number): Tensor => tf.scalar(value, "int32");
-  const raised = tf.binary("Mul", tensor, number(65536));
-  const signedLow = tf.binary("FloorDiv", raised, number(65536));
+  const { shape } = tensor;
+  const onHost = (op: "Mul" | "AddV2", value: number): Tensor =>
+    core.emitOne(op, [tensor, core.hostNumber(value)], {}, { dtype: "int32", shape });
+  const signedLow = tf.binary("FloorDiv", onHost("Mul", 65536), number(65536));
   const low = tf.binary("FloorMod", signedLow, number(65536));
-  const rest = tf.binary("AddV2", tf.binary("Sub", tensor, low), number(32768));
+  const rest = tf.binary("Sub", onHost("AddV2", 32768), low);
   const high = tf.binary("FloorMod", tf.binary("FloorDiv", rest, number(65536)), number(65536));
   return tf.fromLimbs(high, low, aval);
 }
