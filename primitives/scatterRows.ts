@@ -4,7 +4,7 @@
  */
 import { shapedArray, type ShapedArray } from "../src/ir/aval.js";
 import { addDims, subDims, type Dim } from "../src/ir/dims.js";
-import { isComplex } from "../src/ir/dtypes.js";
+import { isComplex, isFloat } from "../src/ir/dtypes.js";
 import { Jax2TfjsError } from "../src/ir/errors.js";
 import { asInt32 } from "../src/ir/hostArray.js";
 import type { Ops, Value } from "../src/ir/ops.js";
@@ -203,11 +203,15 @@ function combineDense(tf: Tf, scatter: RowScatter, monoid: Monoid, combiner: Com
   const shape = [rowCount, count, rowSize];
   const hits = tf.value(mask, shapedArray("bool", shape));
   const { dtype } = operand.aval;
+  // The greatest of infinities only is finite on webgl: rows that nothing goes to keep what they hold.
+  const keepsRows = isFloat(dtype) && (monoid === "max" || monoid === "min") && !tf.exactIntegers;
   const combined = tf.inline([operand, updates, hits], (o, values) => {
-    const spread = o.broadcastInDim(at(values, 1), shape, [1, 2]);
+    const [old, update, hit] = [at(values, 0), at(values, 1), at(values, 2)];
+    const spread = o.broadcastInDim(update, shape, [1, 2]);
     const nothing = o.full(shape, identityOf(monoid, dtype), dtype);
-    const masked = o.selectN(at(values, 2), nothing, spread);
-    return [combiner(o, at(values, 0), reduceMonoid(o, monoid, masked))];
+    const masked = o.selectN(hit, nothing, spread);
+    const result = combiner(o, old, reduceMonoid(o, monoid, masked));
+    return [keepsRows ? o.selectN(o.reduceOr(hit, [1]), old, result) : result];
   });
   return at(combined, 0);
 }

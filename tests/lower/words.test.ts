@@ -11,7 +11,8 @@ test("arguments and the constants they meet are read by products and sums alone"
   const { nodes, inputs } = lowered(closed, ["webgl"]);
   const readers = (name: string): readonly string[] =>
     nodes.filter(({ input }) => input.includes(name)).map(({ op }) => op);
-  for (const { tensor } of inputs) expect(readers(tensor).sort()).toEqual(["AddV2", "Mul"]);
+  for (const { tensor } of inputs)
+    expect(new Set(readers(tensor))).toEqual(new Set(["AddV2", "Mul"]));
   const hostReads = nodes.filter(({ input }) => input.some((name) => name.includes("host_const")));
   expect(hostReads).toHaveLength(4);
   for (const { input } of hostReads) {
