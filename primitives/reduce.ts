@@ -9,6 +9,7 @@ import {
   definePrimitive,
   none,
   type JvpRule,
+  type Limit,
   type NoRule,
   type Primitive,
 } from "../src/ir/primitive.js";
@@ -274,6 +275,12 @@ function derivativeOf(
   }
 }
 
+const extremumLimit = (monoid: "max" | "min"): Limit => ({
+  when: `all elements ${monoid === "max" ? "below -1e20" : "above 1e20"}, infinities say, on webgl`,
+  effect: `the result is ${monoid === "max" ? "-1e20" : "1e20"}`,
+  why: "the kernel starts from that number",
+});
+
 function reduction(monoid: Monoid): Primitive<ReduceParams> {
   const name = `reduce_${monoid}`;
   const isLogical = monoid === "and" || monoid === "or" || monoid === "xor";
@@ -296,6 +303,7 @@ function reduction(monoid: Monoid): Primitive<ReduceParams> {
       const size = shapeSize(at(inputs, 0).shape);
       return typeof size === "number" ? size : 0;
     },
+    ...(monoid === "max" || monoid === "min" ? { limits: [extremumLimit(monoid)] } : {}),
   });
   return record;
 }
