@@ -4,7 +4,7 @@ import { loadGraphModel } from "@tensorflow/tfjs-converter";
 import * as tf from "@tensorflow/tfjs-core";
 
 setWasmPaths("wasm/"); // where the .wasm files of the backend's package are served
-await tf.setBackend("wasm"); // or "webgl"
+await tf.setBackend("wasm"); // or "webgl", "webgpu"
 const model = await loadGraphModel("model/model.json");
 
 /** Ten logits for one image of 8x8 pixels. */
