@@ -23,7 +23,7 @@ import { fuseNodes } from "./fuse.js";
 import { guardShapes, plainVariable } from "./guards.js";
 import type { FunctionDef, Graph, NodeDef, SignatureEntry, WeightSource } from "./graph.js";
 import { createLowering } from "./lowerJaxpr.js";
-import { separateHostConstants, type NodeScope } from "./hostConstants.js";
+import { separateHostValues, type NodeScope } from "./hostValues.js";
 import { pruneNodes } from "./prune.js";
 import { tfDtypeOf } from "./tf/carriers.js";
 import { moveViews } from "./views.js";
@@ -122,9 +122,7 @@ function withWeights(
   const weights = usedWeights(core, [main.nodes, ...functions.map(({ nodes }) => nodes)]);
   if (!core.targets("webgpu")) return { nodes: main.nodes, functions, weights };
   const scopes = functions.map(({ nodes, ret }) => ({ nodes, results: Object.values(ret) }));
-  const separated = separateHostConstants([main, ...scopes], weights, (hint) =>
-    core.uniqueName(hint),
-  );
+  const separated = separateHostValues([main, ...scopes], weights, (hint) => core.uniqueName(hint));
   const [nodes = [], ...bodies] = separated.scopes;
   return {
     nodes,
