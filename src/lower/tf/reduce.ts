@@ -148,6 +148,11 @@ export function reduceOps(
 
   const cumulative: Tf["cumulative"] = (op, x, axis, { reverse, exclusive }) => {
     if (x.shape.length === 0) return x;
+    // The shader of webgpu that goes backwards is compiled for one length and used for all.
+    if (reverse && core.targets("webgpu")) {
+      const sums = cumulative(op, shapes.reverse(x, [axis]), axis, { reverse: false, exclusive });
+      return shapes.reverse(sums, [axis]);
+    }
     const moved = axesLast(x, [axis]);
     if (moved !== null) {
       const rank = x.shape.length;
