@@ -99,12 +99,7 @@ const cases: readonly Case[] = [
   ],
   [
     "tensorScatterUpdate",
-    (x) =>
-      tf.tensorScatterUpdate(
-        x,
-        tf.tensor2d([[1], [3]], [2, 1], "int32"),
-        tf.tensor1d([9, 8]),
-      ),
+    (x) => tf.tensorScatterUpdate(x, tf.tensor2d([[1], [3]], [2, 1], "int32"), tf.tensor1d([9, 8])),
     () => [row()],
   ],
   ["batchToSpaceND", (x) => tf.batchToSpaceND(x, [2], [[0, 0]]), () => [cube()]],
@@ -114,11 +109,7 @@ const cases: readonly Case[] = [
   ["clipByValue", (x) => tf.clipByValue(x, -1, 1), () => [row()]],
   ["concat", (x, y) => tf.concat([x, y], 1), () => [matrix(), matrix()]],
   ["depthToSpace", (x) => tf.depthToSpace(x as tf.Tensor4D, 2), () => [image()]],
-  [
-    "einsum",
-    (x, y) => tf.einsum("ij,kj->ik", x, y),
-    () => [matrix(), matrix()],
-  ],
+  ["einsum", (x, y) => tf.einsum("ij,kj->ik", x, y), () => [matrix(), matrix()]],
   ["expandDims", (x) => tf.expandDims(x, 1), () => [matrix()]],
   ["fill", (x) => tf.add(x, tf.fill([5], 2.5)), () => [row()]],
   ["gather", (x) => tf.gather(x, tf.tensor1d([2, 0], "int32"), 1), () => [matrix()]],
@@ -152,20 +143,14 @@ const cases: readonly Case[] = [
   ["reverse", (x) => tf.reverse(x, [0, 2]), () => [cube()]],
   [
     "scatterND",
-    (x) =>
-      tf.scatterND(tf.tensor2d([[4], [1], [1], [0], [2]], [5, 1], "int32"), x, [6]),
+    (x) => tf.scatterND(tf.tensor2d([[4], [1], [1], [0], [2]], [5, 1], "int32"), x, [6]),
     () => [row()],
   ],
-  [
-    "where",
-    (c, x, y) => tf.where(c, x, y),
-    () => [flags(), row(), unit()],
-  ],
+  ["where", (c, x, y) => tf.where(c, x, y), () => [flags(), row(), unit()]],
   ["slice", (x) => tf.slice(x, [0, 1, 2], [2, -1, 1]), () => [cube()]],
   [
     "sparseToDense",
-    (x) =>
-      tf.sparseToDense(tf.tensor1d([0, 2, 3, 5, 6], "int32"), x, [8], tf.scalar(-1)),
+    (x) => tf.sparseToDense(tf.tensor1d([0, 2, 3, 5, 6], "int32"), x, [8], tf.scalar(-1)),
     () => [row()],
   ],
   ["split", (x) => tf.split(x, [1, 3], -1), () => [cube()]],
@@ -215,16 +200,8 @@ const cases: readonly Case[] = [
   ["maxPool", (x) => tf.maxPool(x as tf.Tensor4D, [2, 1], 2, "valid"), () => [image()]],
   ["avgPool3d", (x) => tf.avgPool3d(x as tf.Tensor5D, 2, 1, "same"), () => [volume()]],
   ["maxPool3d", (x) => tf.maxPool3d(x as tf.Tensor5D, 2, 1, "valid"), () => [volume()]],
-  [
-    "matMul",
-    (x, y) => tf.matMul(x, y, false, true),
-    () => [matrix(), matrix()],
-  ],
-  [
-    "matMul of stacks",
-    (x, y) => tf.matMul(x, y, true, false),
-    () => [cube(), cube()],
-  ],
+  ["matMul", (x, y) => tf.matMul(x, y, false, true), () => [matrix(), matrix()]],
+  ["matMul of stacks", (x, y) => tf.matMul(x, y, true, false), () => [cube(), cube()]],
   [
     "conv2d",
     (x, w) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 1),
@@ -333,9 +310,7 @@ test.each(cases)("%s", async (_, f, inputs) => {
   const profile = await tf.profile(() => listOf(f(...tensors)));
   for (const name of profile.kernelNames) seen.add(name);
   const model = convert(exportFunction(call)(...tensors), { backends: ["cpu"] });
-  const loaded = await loadGraphModel(
-    tf.io.fromMemory(modelArtifacts(model)),
-  );
+  const loaded = await loadGraphModel(tf.io.fromMemory(modelArtifacts(model)));
   const feeds = Object.fromEntries(
     model.graph.inputs.map(({ tensor, position }) => [tensor, tensors[position]]),
   ) as tf.NamedTensorMap;
