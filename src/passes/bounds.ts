@@ -63,7 +63,8 @@ export function integerBounds(value: Value, match: Match, depth = 0): Bounds | n
   }
   const equation = depth > maxDepth ? undefined : match.definition(value);
   if (equation === undefined) return limits;
-  const found = resultBounds(equation, (input) => integerBounds(input, match, depth + 1));
+  const slot = equation.outputs.findIndex((output) => output === value);
+  const found = resultBounds(equation, slot, (input) => integerBounds(input, match, depth + 1));
   // What leaves the limits of the type wraps around.
   if (found === null || !(found[0] >= limits[0] && found[1] <= limits[1])) return limits;
   return found;
@@ -75,9 +76,10 @@ function sizeBounds(size: Dim): Bounds {
   return [low, Math.min(high, 2 ** 31 - 1)];
 }
 
-/** The bounds of an equation's results by those of its inputs; null where nothing is known. */
+/** The bounds of a result of an equation by those of its inputs; null where nothing is known. */
 function resultBounds(
   equation: Equation,
+  slot: number,
   boundsAt: (input: Value) => Bounds | null,
 ): Bounds | null {
   const { name } = equation.primitive;
@@ -105,6 +107,12 @@ function resultBounds(
     }
     case "convert_element_type":
       return x;
+    case "sort":
+      return of(slot);
+    case "top_k": {
+      const size = inputs[0]?.aval.shape[Number(params.axis)] ?? 0;
+      return slot === 0 ? x : [0, Math.max(sizeBounds(size)[1] - 1, 0)];
+    }
     case "concatenate":
     case "stack":
       return hull(inputs.map(boundsAt));
