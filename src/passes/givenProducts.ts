@@ -6,6 +6,7 @@ import { broadcastInDim } from "../../primitives/shape.js";
 import { newVar, type Atom, type ClosedJaxpr, type Equation, type Var } from "../ir/jaxpr.js";
 import { erased, type Primitive } from "../ir/primitive.js";
 import type { DotDimensionNumbers, Params } from "../ir/params.js";
+import { usesOf, type Uses } from "./uses.js";
 
 /** `x [..., k]` times `weight [k, n]`, the weight an input or constant of the program. */
 export interface Product {
@@ -16,11 +17,8 @@ export interface Product {
   readonly biased: { readonly equation: Equation; readonly bias: Var } | null;
 }
 
-export interface Context {
-  readonly definitions: ReadonlyMap<Atom, Equation>;
-  readonly users: ReadonlyMap<Atom, readonly Equation[]>;
+export interface Context extends Uses {
   readonly given: ReadonlySet<Atom>;
-  readonly returned: ReadonlySet<Atom>;
   readonly order: ReadonlyMap<Equation, number>;
 }
 
@@ -34,19 +32,9 @@ export function earliest(
 }
 
 export function contextOf({ jaxpr }: ClosedJaxpr): Context {
-  const definitions = new Map<Atom, Equation>();
-  const users = new Map<Atom, Equation[]>();
-  for (const equation of jaxpr.equations) {
-    for (const output of equation.outputs) definitions.set(output, equation);
-    for (const input of equation.inputs) {
-      const known = users.get(input);
-      if (known === undefined) users.set(input, [equation]);
-      else known.push(equation);
-    }
-  }
   const given = new Set<Atom>([...jaxpr.constvars, ...jaxpr.invars]);
   const order = new Map(jaxpr.equations.map((equation, index) => [equation, index]));
-  return { definitions, users, given, returned: new Set<Atom>(jaxpr.outvars), order };
+  return { ...usesOf(jaxpr), given, order };
 }
 
 export function asProduct(equation: Equation, context: Context): Product | null {

@@ -6,22 +6,17 @@ import { gather } from "../../primitives/gather.js";
 import { dimEquals, shapeEquals, type Dim, type Shape } from "../ir/dims.js";
 import { mapPrograms } from "../ir/cleanup.js";
 import { fromNumbers } from "../ir/hostArray.js";
-import { closedJaxpr, newVar, type Atom, type ClosedJaxpr, type Equation } from "../ir/jaxpr.js";
+import { closedJaxpr, newVar, type ClosedJaxpr, type Equation } from "../ir/jaxpr.js";
 import type { GatherParams } from "../ir/params.js";
 import { erased } from "../ir/primitive.js";
+import { usesOf } from "./uses.js";
 
 const reshapes: ReadonlySet<string> = new Set(["reshape", "squeeze", "broadcast_in_dim"]);
 
 /** Puts gathers in the place of slices of one element along one axis that then lose the axis. */
 export function pickPlaces(program: ClosedJaxpr): ClosedJaxpr {
   const { jaxpr } = program;
-  const definitions = new Map<Atom, Equation>();
-  const users = new Map<Atom, Equation[]>();
-  for (const equation of jaxpr.equations) {
-    for (const output of equation.outputs) definitions.set(output, equation);
-    for (const input of equation.inputs) users.set(input, [...(users.get(input) ?? []), equation]);
-  }
-  const returned = new Set<Atom>(jaxpr.outvars);
+  const { definitions, users, returned } = usesOf(jaxpr);
   const constvars = [...jaxpr.constvars];
   const consts = [...program.consts];
   const equations = jaxpr.equations.map((original): Equation => {

@@ -15,6 +15,7 @@ import {
 import { atomKey, Numbering, paramKey } from "../ir/keys.js";
 import { erased } from "../ir/primitive.js";
 import { asCut, cutParams, partitionOf, partitions, type Cut, type Partition } from "./cuts.js";
+import { usesOf, type Uses } from "./uses.js";
 
 /** One place of a partition to which an elementwise equation is applied. */
 interface Applied {
@@ -35,7 +36,7 @@ interface Whole {
  */
 export function sinkSlices(program: ClosedJaxpr): ClosedJaxpr {
   const { jaxpr } = program;
-  const context = contextOf(program);
+  const context = usesOf(jaxpr);
   const { definitions } = context;
   const groups = new Map<string, Applied[]>();
   const numbering = new Numbering();
@@ -65,26 +66,6 @@ export function sinkSlices(program: ClosedJaxpr): ClosedJaxpr {
   return closedJaxpr({ ...jaxpr, equations: applyMoves(jaxpr.equations, moved) }, program.consts);
 }
 
-interface Context {
-  readonly definitions: ReadonlyMap<Atom, Equation>;
-  readonly users: ReadonlyMap<Atom, readonly Equation[]>;
-  readonly returned: ReadonlySet<Atom>;
-}
-
-function contextOf({ jaxpr }: ClosedJaxpr): Context {
-  const definitions = new Map<Atom, Equation>();
-  const users = new Map<Atom, Equation[]>();
-  for (const equation of jaxpr.equations) {
-    for (const output of equation.outputs) definitions.set(output, equation);
-    for (const input of equation.inputs) {
-      const known = users.get(input);
-      if (known === undefined) users.set(input, [equation]);
-      else known.push(equation);
-    }
-  }
-  return { definitions, users, returned: new Set<Atom>(jaxpr.outvars) };
-}
-
 /**
  * Whether applying the equation to the whole array is worth it: to all of its pieces, or to most of
  * them (three of a recurrent cell's four gates are logistic) where the rest is computed anyway.
@@ -104,7 +85,7 @@ function coversEnough(
  * side by side, serve nothing else, and are more than two, or another equation follows on both: else
  * a node for the equation would only be exchanged for one that cuts its result.
  */
-function neighbours(group: readonly Applied[], context: Context): Whole | null {
+function neighbours(group: readonly Applied[], context: Uses): Whole | null {
   const [first] = group;
   const isWhole = partitionOf(group.map(({ cut }) => cut))?.isComplete ?? false;
   if (first === undefined || group.length < 2 || isWhole) return null;
@@ -150,7 +131,7 @@ function cutAval({ operand, axis, start, limit }: Cut): Var["aval"] {
 }
 
 /** Whether the same elementwise equation follows on the result for each piece. */
-function isFollowed(group: readonly Applied[], { users }: Context): boolean {
+function isFollowed(group: readonly Applied[], { users }: Uses): boolean {
   const next = group.map(({ equation }) => {
     const [user, ...others] = equation.outputs.flatMap((output) => users.get(output) ?? []);
     const isAlone = user?.inputs.filter((atom) => atom.aval.shape.length > 0).length === 1;

@@ -16,6 +16,7 @@ import { erased } from "../ir/primitive.js";
 import { mapPrograms, removeUnused } from "../ir/cleanup.js";
 import { asCut, partitions, type Partition } from "./cuts.js";
 import { sinkSlices } from "./sinkSlices.js";
+import { usesOf } from "./uses.js";
 
 /** Joins cuts into splits, after moving elementwise equations from the pieces to the whole. */
 export function joinSlices(program: ClosedJaxpr): ClosedJaxpr {
@@ -81,11 +82,7 @@ function splitEquation(partition: Partition, inputs: readonly Atom[], like: Equa
  */
 export function splitSequences(program: ClosedJaxpr): ClosedJaxpr {
   const { jaxpr } = program;
-  const users = new Map<Atom, Equation[]>();
-  for (const equation of jaxpr.equations) {
-    for (const input of equation.inputs) users.set(input, [...(users.get(input) ?? []), equation]);
-  }
-  const returned = new Set<Atom>(jaxpr.outvars);
+  const { users, returned } = usesOf(jaxpr);
   const gone = new Set<Equation>();
   const equations = jaxpr.equations.flatMap((equation): readonly Equation[] => {
     if (gone.has(equation)) return [];
@@ -151,13 +148,7 @@ function unitAxis(small: Atom, large: Atom): number | null {
  */
 function stackPieces(program: ClosedJaxpr): ClosedJaxpr {
   const { jaxpr } = program;
-  const definitions = new Map<Atom, Equation>();
-  const users = new Map<Atom, Equation[]>();
-  for (const equation of jaxpr.equations) {
-    for (const output of equation.outputs) definitions.set(output, equation);
-    for (const input of equation.inputs) users.set(input, [...(users.get(input) ?? []), equation]);
-  }
-  const returned = new Set<Atom>(jaxpr.outvars);
+  const { definitions, users, returned } = usesOf(jaxpr);
   const renamed = new Map<Atom, Atom>();
   const read = (atom: Atom): Atom => renamed.get(atom) ?? atom;
   const equations = jaxpr.equations.flatMap((original): readonly Equation[] => {

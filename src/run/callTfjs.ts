@@ -10,8 +10,9 @@ import type { ShapedArray } from "../ir/aval.js";
 import { isStaticShape } from "../ir/dims.js";
 import { isDType, isFloat } from "../ir/dtypes.js";
 import { HostFunction } from "../ir/params.js";
+import { tfDtypeOf } from "../lower/tf/carriers.js";
 import type { ArrayLike, ArrayValue } from "../trace/arrays.js";
-import { hostGraph, tensorDtype } from "./kernels/hostGraph.js";
+import { hostGraph } from "./kernels/hostGraph.js";
 import { asValue, fromValue, o } from "../trace/trace.js";
 
 /** A function of tfjs: tensors in, one tensor or a list of them out. */
@@ -76,7 +77,7 @@ function outputTypes(call: HostFunction, inputs: readonly ShapedArray[]): readon
           "give outputShapeDtype",
         );
       }
-      return tf.zeros([...shape], tensorDtype(dtype));
+      return tf.zeros([...shape], tfDtypeOf(dtype) ?? "int32");
     });
     const results = call.call(zeros) as readonly tf.Tensor[];
     types = results.map(({ shape, dtype }): ShapedArray => {

@@ -28,76 +28,77 @@ import { releaseWhenForgotten } from "./memory.js";
 import { programKey } from "./programKey.js";
 import { joinHalves, valueTensors } from "./tensors.js";
 
-/**
- * A complex array on a backend that has no complex tensors (wasm): two real tensors.
- */
-export class ComplexArray implements ArrayValue {
-  readonly dtype = "complex64";
-  readonly real: tf.Tensor;
-  readonly imag: tf.Tensor;
+/** An array as two tensors of its shape. */
+abstract class TensorPair implements ArrayValue {
+  abstract readonly dtype: string;
+  readonly #first: tf.Tensor;
+  readonly #second: tf.Tensor;
 
-  constructor(real: tf.Tensor, imag: tf.Tensor) {
-    this.real = real;
-    this.imag = imag;
+  constructor(first: tf.Tensor, second: tf.Tensor) {
+    this.#first = first;
+    this.#second = second;
   }
 
+  protected abstract join(first: ArrayLike<number>, second: ArrayLike<number>): ArrayData;
+
   get shape(): readonly number[] {
-    return this.real.shape;
+    return this.#first.shape;
   }
 
   get size(): number {
-    return this.real.size;
+    return this.#first.size;
   }
 
-  /** Real and imaginary parts in turn, as tfjs gives those of a complex64 tensor. */
+  /** The values, as tfjs gives those of one tensor. */
   dataSync(): ArrayData {
-    return interleaved(this.real.dataSync(), this.imag.dataSync());
+    return this.join(this.#first.dataSync(), this.#second.dataSync());
   }
 
   async data(): Promise<ArrayData> {
-    return interleaved(await this.real.data(), await this.imag.data());
+    return this.join(await this.#first.data(), await this.#second.data());
   }
 
   /** Frees both tensors. */
   dispose(): void {
-    tf.dispose([this.real, this.imag]);
+    tf.dispose([this.#first, this.#second]);
+  }
+}
+
+/**
+ * A complex array on a backend that has no complex tensors (wasm): two real tensors. Its values are
+ * real and imaginary parts in turn.
+ */
+export class ComplexArray extends TensorPair {
+  readonly dtype = "complex64";
+
+  constructor(
+    readonly real: tf.Tensor,
+    readonly imag: tf.Tensor,
+  ) {
+    super(real, imag);
+  }
+
+  protected join(real: ArrayLike<number>, imag: ArrayLike<number>): ArrayData {
+    return interleaved(real, imag);
   }
 }
 
 /**
  * uint32 words, or random keys made of such, on a backend whose int32 is not exact (webgl, webgpu):
- * two tensors of 16 bits each.
+ * two tensors of 16 bits each. Its values are int32 numbers of the same bits.
  */
-export class WordArray implements ArrayValue {
+export class WordArray extends TensorPair {
   readonly dtype = "int32";
-  readonly high: tf.Tensor;
-  readonly low: tf.Tensor;
 
-  constructor(high: tf.Tensor, low: tf.Tensor) {
-    this.high = high;
-    this.low = low;
+  constructor(
+    readonly high: tf.Tensor,
+    readonly low: tf.Tensor,
+  ) {
+    super(high, low);
   }
 
-  get shape(): readonly number[] {
-    return this.high.shape;
-  }
-
-  get size(): number {
-    return this.high.size;
-  }
-
-  /** The words as int32 numbers of the same bits, as other backends give them. */
-  dataSync(): ArrayData {
-    return Int32Array.from(joinHalves(this.high.dataSync(), this.low.dataSync()));
-  }
-
-  async data(): Promise<ArrayData> {
-    return Int32Array.from(joinHalves(await this.high.data(), await this.low.data()));
-  }
-
-  /** Frees both tensors. */
-  dispose(): void {
-    tf.dispose([this.high, this.low]);
+  protected join(high: ArrayLike<number>, low: ArrayLike<number>): ArrayData {
+    return Int32Array.from(joinHalves(high, low));
   }
 }
 

@@ -4,30 +4,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ShapedArray } from "../../ir/aval.js";
 import { evaluateDim } from "../../ir/dims.js";
-import { kindOf, type DType } from "../../ir/dtypes.js";
 import type { HostGraph } from "../../ir/hostGraph.js";
+import { tfDtypeOf } from "../../lower/tf/carriers.js";
 import { recordKernels } from "./record.js";
 import { SizeFitter, type Environment } from "./sizes.js";
 import { translateRecording } from "./translate.js";
 import { unifyGraphs } from "./unify.js";
-
-/** The type of the tensors that hold arrays of a dtype. */
-export function tensorDtype(dtype: DType): "float32" | "int32" | "bool" | "complex64" {
-  switch (kindOf(dtype)) {
-    case "float":
-      return "float32";
-    case "complex":
-      return "complex64";
-    case "bool":
-      return "bool";
-    case "signed":
-    case "unsigned":
-    case "float0":
-    case "token":
-    case "key":
-      return "int32";
-  }
-}
 
 /**
  * What `run` computes for arguments of these types, found by running it on zeros: once more than
@@ -63,7 +45,7 @@ function recordAt(
     const zeros = inputs.map(({ shape, dtype }) =>
       tf.zeros(
         shape.map((dim) => evaluateDim(dim, env)),
-        tensorDtype(dtype),
+        tfDtypeOf(dtype) ?? "int32",
       ),
     );
     const nameOf = ({ dataId }: tf.Tensor): string | undefined => names.get(dataId);

@@ -71,7 +71,8 @@ class Recorder {
   readonly #copies = new Map<number, number>();
   /** Data that depend on the arguments. */
   readonly #dependent = new WeakSet<object>();
-  readonly #dependentCalls = new Map<number, boolean>();
+  /** The calls that made them. */
+  readonly #dependentCalls = new Set<number>();
   readonly #firstInner: number;
   readonly #isStatic: boolean;
   readonly #name: string;
@@ -157,7 +158,9 @@ class Recorder {
     const call = this.#calls.length;
     const types = outputs.map(({ dtype, shape }) => ({ dtype, shape: [...shape] }));
     this.#calls.push({ kernel, inputs, attrs: { ...attrs }, outputs: types });
+    // Calls come in order: those that made the inputs are noted.
     const isDependent = [...inputs.values()].some(({ origin }) => this.#depends(origin));
+    if (isDependent) this.#dependentCalls.add(call);
     outputs.forEach((output, slot) => {
       this.#origins.set(output.id, { kind: "result", call, slot });
       if (isDependent) this.#dependent.add(output.dataId);
@@ -165,13 +168,8 @@ class Recorder {
   }
 
   #depends(origin: Origin): boolean {
-    if (origin.kind !== "result") return origin.kind === "input";
-    const known = this.#dependentCalls.get(origin.call);
-    if (known !== undefined) return known;
-    const inputs = this.#calls[origin.call]?.inputs.values() ?? [];
-    const depends = [...inputs].some((input) => this.#depends(input.origin));
-    this.#dependentCalls.set(origin.call, depends);
-    return depends;
+    if (origin.kind === "result") return this.#dependentCalls.has(origin.call);
+    return origin.kind === "input";
   }
 
   #inputs(inputs: tf.NamedTensorMap): ReadonlyMap<string, KernelInput> {
